@@ -42,6 +42,10 @@ class Capabilities:
     """Streams one worker can hold open at the same time."""
     workers: int = 1
     """Worker processes worth having on this machine."""
+    precisions: tuple[str, ...] = ()
+    """Precisions it can be loaded in; empty where there is nothing to choose."""
+    devices: tuple[str, ...] = ("cpu",)
+    """Where it can run."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
