@@ -104,6 +104,9 @@ class Options:
     """Freeze a final each so many seconds inside an utterance; None: one final an utterance."""
     context: float = 10.0
     """Seconds before a frozen piece that later decodes of the utterance still see."""
+    word_times: bool = True
+    """Whether the recogniser gives word times, filled in from what was resolved. Without them a piece cannot be cut out of
+    a longer decode: each is decoded by itself."""
     lapse: float | None = None
     """Report when so many seconds have passed since the last word; None: never."""
     revision: DecodeOptions | None = None

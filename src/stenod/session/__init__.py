@@ -1,1 +1,1 @@
-
+"""The streaming session: a pure state machine, and the tasks that drive it."""
