@@ -1,1 +1,1 @@
-
+"""Audio: formats, resampling, containers, sample buffers. Knows nothing of speech, sessions or sockets."""
