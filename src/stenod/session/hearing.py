@@ -226,6 +226,8 @@ class Hearing:
         utterance.piece_from = at
         if stretch is None or at <= stretch.start:
             piece.answer = Answer(Transcript())
+            if stretch is not None:
+                stretch.doomed = cut
         else:
             self._have_decoded(piece, stretch, at)
         if stretch is not None and cut:

@@ -133,14 +133,19 @@ class Telling:
 
     def interrupt(self, spoken: Utterance | None) -> None:
         """Forget every utterance but the one being `spoken`."""
+        forgotten: set[int] = set()
         for piece in [item for item in self.queue if isinstance(item, Piece) and item.utterance is not spoken]:
             self.queue.remove(piece)
             self.ledger.drop(piece.end - piece.start - piece.hole, "interrupted")
             self.told_upto = max(self.told_upto, piece.end)
+            if piece.stretch is not None:
+                forgotten.add(piece.stretch.number)
         for job, asked in list(self.asked.items()):
             if asked.utterance is not spoken:
                 del self.asked[job]
-                self.emit(Withdraw(asked.stretch.number))
+                forgotten.add(asked.stretch.number)
+        for number in sorted(forgotten):
+            self.emit(Withdraw(number))
         self.deliver()
 
     def settle(self, stretch: Stretch) -> None:
@@ -175,6 +180,8 @@ class Telling:
                     return
                 self.queue.popleft()
                 self._give(head)
+                if head.stretch is not None and head.stretch.doomed:
+                    self.abandon(head.stretch)
             else:
                 self.queue.popleft()
                 self.emit(head)
@@ -194,7 +201,7 @@ class Telling:
 
     def _hear_partial(self, asked: Asked, answer: Answer) -> Transcript | None:
         stretch, utterance = asked.stretch, asked.utterance
-        if stretch.end is not None or stretch.doomed:
+        if stretch.end is not None or stretch.doomed or utterance.failed:
             return None
         shown, stable = stretch.stability.hear(
             stretch.unreported(answer.transcript),
@@ -221,6 +228,8 @@ class Telling:
             return
         if shown.words and shown.words[-1].end:
             self.last_word = (stretch.utterance, shown.words[-1].end)
+        if not self.options.partials:
+            return  # it was asked for another reason
         self.emit(Partial(stretch.utterance, shown, self.told_upto / RATE, upto / RATE, stable))
 
     # ----------------------------------------------------------------------------------------------------- finals
@@ -242,6 +251,8 @@ class Telling:
             self.ledger.drop(samples, "engine_failed")
             if piece.failure is not None and not utterance.failed:
                 utterance.failed = True
+                if self._unshown is not None and self._unshown.utterance == utterance.number:
+                    self._unshown = None
                 code, message = piece.failure
                 self.emit(Failed(code, message, utterance=utterance.number))
             return
@@ -277,8 +288,6 @@ class Telling:
 
     def _follow_up(self, piece: Piece) -> None:
         utterance, stretch = piece.utterance, piece.stretch
-        if stretch is not None and stretch.doomed:
-            self.abandon(stretch)
         if piece.samples is not None:
             utterance.kept.append(piece.samples)
         if piece.closes is None:
