@@ -1,0 +1,211 @@
+"""The composition root without sockets: recogniser, voice activity detector and sessions, put together from the settings.
+
+The server attaches its doors to it, the command line and the library call it directly. Nothing here speaks a protocol.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from os import PathLike
+from types import TracebackType
+from typing import BinaryIO, Self, TypeAlias
+
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskGroup
+
+from stenod.audio.files import AudioReader, open_audio
+from stenod.engines.recognizer import LocalRecognizer
+from stenod.engines.registry import Registry
+from stenod.errors import StenodError
+from stenod.events import Audio, Configure, End, Failed, Final
+from stenod.intake import Intake
+from stenod.options import AudioFormat, Options
+from stenod.session.runner import Ears, Limits
+from stenod.session.sessions import Handle, SessionClosed, Sessions
+from stenod.settings import Settings
+from stenod.transcript import Transcript, join
+from stenod.vad.base import Vad
+from stenod.vad.energy import EnergyVad
+from stenod.vad.scorer import Scorer
+from stenod.vad.silero import SileroVad
+
+log = logging.getLogger(__name__)
+
+Source: TypeAlias = bytes | BinaryIO | str | PathLike[str]
+Progress: TypeAlias = Callable[[float, float | None], None]
+"""Called with the seconds transcribed so far, and the seconds there are where the file says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One utterance of a file. `start` and `end` are seconds and hold its words; silence around them is left out."""
+
+    start: float
+    end: float
+    transcript: Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """What a whole file says."""
+
+    text: str
+    segments: tuple[Segment, ...]
+    language: str | None
+    duration: float
+    """Seconds of audio."""
+
+
+class Service:
+    """Everything that transcribes, ready to be used inside `async with`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.failure: str | None = None
+        """Why the default model could not be loaded, if so."""
+        self.ready = False
+        """Whether the default model is loaded."""
+        self.recognizer = LocalRecognizer(
+            Registry.installed(),
+            settings.load_options(),
+            model=settings.model.name,
+            timeout=settings.model.processing_timeout,
+            workers=settings.model.workers,
+        )
+        self._scorer = Scorer(_detector(settings.endpointing.vad))
+        self.sessions = Sessions(
+            self.recognizer,
+            self._ears,
+            defaults=self.options(),
+            limits=Limits(
+                behind=settings.stream.max_behind,
+                unread=settings.stream.max_unread,
+                stall=settings.stream.stall or None,
+            ),
+        )
+        self._stack = AsyncExitStack()
+        self._tasks: TaskGroup | None = None
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.recognizer)
+            await stack.enter_async_context(self._scorer)
+            await stack.enter_async_context(self.sessions)
+            self._tasks = await stack.enter_async_context(anyio.create_task_group())
+            self._tasks.start_soon(self._preload)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        if self._tasks is not None:
+            self._tasks.cancel_scope.cancel()
+        return await self._stack.__aexit__(kind, error, trace)
+
+    def options(self) -> Options:
+        """What a session does where its client says nothing."""
+        return self.settings.options()
+
+    async def transcribe(
+        self, source: Source, *, options: Options | None = None, progress: Progress | None = None
+    ) -> Transcription:
+        """Transcribe a whole file: a path, an open binary file, or its bytes.
+
+        Raises BadAudio where it is none, BadRequest or ModelNotFound where `options` ask for what is not to be had, and
+        EngineFailed where a part of it could not be decoded.
+        """
+        handle = self.sessions.open(options)
+        segments: list[Segment] = []
+        seconds = 0.0
+        duration: list[float | None] = [None]
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(partial(self.play, handle, source, options=options, told=duration))
+                async for event, _ in handle.events():
+                    if isinstance(event, Failed):
+                        raise StenodError(event.message, code=event.code)
+                    if not isinstance(event, Final):
+                        continue
+                    seconds = event.end
+                    if event.transcript.text:
+                        segments.append(_segment(event))
+                    if progress is not None:
+                        progress(seconds, duration[0])
+        except ExceptionGroup as group:
+            raise _only(group) from None
+        finally:
+            handle.detach()
+        whole = join(segment.transcript for segment in segments)
+        return Transcription(whole.text, tuple(segments), whole.language, seconds)
+
+    async def play(
+        self,
+        handle: Handle,
+        source: Source,
+        *,
+        options: Options | None = None,
+        raw: AudioFormat | None = None,
+        told: list[float | None] | None = None,
+    ) -> None:
+        """Feed a file into a session, as fast as it takes it, and end it. Raises BadAudio.
+
+        `raw` is the format of a file without a header; `told[0]` receives the file's duration where it states one.
+        """
+        reader = await anyio.to_thread.run_sync(partial(open_audio, source, raw=raw))
+        try:
+            if told is not None:
+                told[0] = reader.duration
+            base = replace(options or self.options(), live=False, partials=False)
+            await handle.send(Configure(replace(base, format=replace(reader.format, split=base.format.split))))
+            chunks = reader.chunks()
+            while chunk := await anyio.to_thread.run_sync(_next, chunks):
+                await handle.send(Audio(chunk))
+            await handle.send(End())
+        except SessionClosed:
+            pass  # it has told its reader why
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(_close, reader)
+
+    def _ears(self, options: Options) -> Ears:
+        return Intake(options.format, self._scorer)
+
+    async def _preload(self) -> None:
+        try:
+            await self.recognizer.preload(self.settings.model.name)
+            self.ready = True
+        except StenodError as error:
+            self.failure = error.message
+            log.error("The model %s could not be loaded: %s", self.settings.model.name, error.message)
+
+
+def _detector(name: str) -> Vad:
+    return EnergyVad() if name == "energy" else SileroVad()
+
+
+def _segment(final: Final) -> Segment:
+    words = final.transcript.words
+    return Segment(words[0].start if words else final.start, words[-1].end if words else final.end, final.transcript)
+
+
+def _next(chunks: Iterator[bytes]) -> bytes:
+    return next(chunks, b"")
+
+
+def _close(reader: AudioReader) -> None:
+    reader.__exit__(None, None, None)
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error of a group that a client can understand."""
+    matched, rest = group.split(StenodError)
+    error: BaseException = matched if matched is not None else rest or group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
