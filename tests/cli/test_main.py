@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 
-def stenod(*arguments, directory, **environ) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("STENOD_") and name != "LOG_LEVEL"}
-    return subprocess.run(
-        [sys.executable, "-m", "stenod", *map(str, arguments)],
-        cwd=directory,
-        env=kept | environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def test_help_names_the_commands(tmp_path) -> None:
-    done = stenod("--help", directory=tmp_path)
+def test_help_names_the_commands(stenod) -> None:
+    done = stenod("--help")
     assert done.returncode == 0
     listed = done.stdout[done.stdout.index("Commands:") :].split("\n")[1:-1]
     assert [line.split()[0] for line in listed] == ["serve", "file", "models", "config"]
     assert "\x1b" not in done.stdout
 
 
-def test_version(tmp_path) -> None:
-    assert stenod("--version", directory=tmp_path).stdout == "stenod 0.1.0\n"
+def test_version(stenod) -> None:
+    assert stenod("--version").stdout == "stenod 0.1.0\n"
 
 
 @pytest.mark.parametrize("command", ["serve", "websocket"])
-def test_serve_and_its_alias_show_the_same_flags(tmp_path, command) -> None:
-    done = stenod(command, "-h", directory=tmp_path, COLUMNS="40")
+def test_serve_and_its_alias_show_the_same_flags(stenod, command) -> None:
+    done = stenod(command, "-h", COLUMNS="40")
     for flag in ("--host", "--port", "--max-connections", "--grace", "--model", "--log-level", "--config"):
         assert f"  {flag} " in done.stdout
 
@@ -54,8 +37,8 @@ def test_serve_and_its_alias_show_the_same_flags(tmp_path, command) -> None:
     ],
     ids=" ".join,
 )
-def test_wrong_calls_end_with_2(tmp_path, arguments) -> None:
-    done = stenod(*arguments, directory=tmp_path)
+def test_wrong_calls_end_with_2(stenod, arguments) -> None:
+    done = stenod(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Error: " in done.stderr
     assert "Traceback" not in done.stderr
@@ -72,8 +55,8 @@ def test_wrong_calls_end_with_2(tmp_path, arguments) -> None:
         (("serve", "--model", "gone"), {}, "there is no model 'gone' here"),
     ],
 )
-def test_bad_settings_end_with_1_and_one_line(tmp_path, arguments, environ, line) -> None:
-    done = stenod(*arguments, directory=tmp_path, **environ)
+def test_bad_settings_end_with_1_and_one_line(stenod, arguments, environ, line) -> None:
+    done = stenod(*arguments, **environ)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"stenod: {line}")
     assert done.stderr.count("\n") == 1

@@ -1,0 +1,35 @@
+"""The command as a process, in a folder of its own, with nothing set from outside."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from stenod.settings import catalogue
+
+OUTSIDE = {name for setting in catalogue().values() for name in (setting.env, setting.alias) if name} | {
+    "STENOD_CONFIG"
+}
+
+
+@pytest.fixture
+def stenod(tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `stenod` with arguments, and environment variables as keywords."""
+    kept = {name: value for name, value in os.environ.items() if name not in OUTSIDE}
+
+    def run(*arguments: object, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "stenod", *map(str, arguments)],
+            cwd=tmp_path,
+            env=kept | environ,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+
+    return run
