@@ -78,7 +78,7 @@ def test_draining_ends_with_the_grace_period() -> None:
             with pytest.raises(ConnectionClosed):
                 client.recv(timeout=10)
         assert process.wait(10) == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 8
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

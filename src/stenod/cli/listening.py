@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
+GOODBYES: Final = 3.0
+"""Seconds that `drain` has beyond the grace period, to write what is left to write."""
+
 KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """Seconds and a count: a client that has vanished is noticed after two minutes, however quiet it was."""
 
@@ -89,10 +92,10 @@ class Server(uvicorn.Server):
         self._tell()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain, then close what is left: all within the grace period, and a second for good-byes."""
+        """Drain, then close what is left: all within the grace period, and a moment for good-byes."""
         log.info("Finishing open utterances, for at most %g s; Ctrl-C again exits at once", self._grace)
         began = anyio.current_time()
-        with anyio.move_on_after(self._grace + 1):
+        with anyio.move_on_after(self._grace + GOODBYES):
             await self._drain()
         left = self._grace - (anyio.current_time() - began)
         self.config.timeout_graceful_shutdown = max(1, math.ceil(left))

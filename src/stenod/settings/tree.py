@@ -138,7 +138,7 @@ class Stream(Group):
     partial_interval: Annotated[float, Field(ge=0.1, le=60)] = 0.3
     """Seconds of audio between two partials."""
     max_behind: Annotated[float, Field(ge=1, le=3600)] = 30.0
-    """Seconds of audio that may wait for the recogniser; then the server stops reading until it has caught up."""
+    """Seconds of finished utterances that may wait for the recogniser; then no more is read until it has caught up."""
     max_unread: Annotated[int, Field(ge=10)] = 2000
     """Events kept for a client that does not read them; then the connection is closed with the reason."""
     idle: Annotated[float, Field(ge=0)] = 0.0

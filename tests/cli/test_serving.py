@@ -1,0 +1,83 @@
+"""`stenod serve` as a process: it says where it is, answers there, and loses nothing when it is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from websockets.sync.client import connect
+
+from stenod.engines.tones import speak
+
+FAKE = {"STENOD_ENDPOINTING_VAD": "energy"}
+
+
+@contextlib.contextmanager
+def served(directory, *arguments):
+    command = [sys.executable, "-m", "stenod", "serve", "--port", "0", "--log-level", "error", *arguments]
+    with subprocess.Popen(
+        command, cwd=directory, env=os.environ | FAKE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def begun(process) -> str:
+    """The address in the first line, once the default model is loaded."""
+    url = process.stdout.readline().split()[4]
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=5):
+                return url
+        except urllib.error.HTTPError as error:
+            assert error.code == 503
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_it_says_what_it_is_and_stops_quietly(tmp_path) -> None:
+    with served(tmp_path, "--model", "fake") as process:
+        begun(process)
+        process.send_signal(signal.SIGTERM)
+        out, error = process.communicate(timeout=15)
+        assert process.returncode == 0
+    assert out.startswith("model: fake (fake). Expect ")
+    assert error == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_open_utterance_gets_its_final(tmp_path, number) -> None:
+    with served(tmp_path, "--model", "fake") as process:
+        url = begun(process).replace("http", "ws")
+        with connect(f"{url}/ws") as client:
+            client.send((speak([1, 2, 3]) * 32767).astype("<i2").tobytes())
+            frames = [json.loads(client.recv(timeout=10))]
+            process.send_signal(number)
+            frames += [json.loads(frame) for frame in client]
+        assert process.wait(15) == 0
+    finals = [frame for frame in frames if frame["type"] == "final"]
+    assert [frame["text"] for frame in finals] == ["w1 w2 w3"]
+
+
+def test_an_unknown_effect_is_told(tmp_path) -> None:
+    (tmp_path / ".env").write_text("DEVICE=cuda\nMODEL_PRECISION=fp16\n")
+    with served(tmp_path, "--model", "fake") as process:
+        begun(process)
+        process.send_signal(signal.SIGINT)
+        notes = [line for line in process.communicate(timeout=15)[0].splitlines() if line.startswith("note: ")]
+    assert notes == [
+        "note: model.precision = fp16 has no effect on fake, which has only one",
+        "note: model.device = cuda has no effect on fake, which offers cpu",
+    ]
