@@ -22,7 +22,7 @@ STAGE = Path(__file__).with_name("stage.py")
 
 @contextlib.contextmanager
 def staged(*, port: int = 0, grace: float = 5, drain_takes: float = 0, broken: str = "whole"):
-    command = [sys.executable, STAGE, *map(str, (port, grace, drain_takes, broken))]
+    command = [sys.executable, str(STAGE), *map(str, (port, grace, drain_takes, broken))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -34,7 +34,8 @@ def staged(*, port: int = 0, grace: float = 5, drain_takes: float = 0, broken: s
 def begun(process) -> str:
     """The address, once it answers."""
     assert process.stdout.readline() == "up\n"
-    return process.stdout.readline().strip()
+    url: str = process.stdout.readline().strip()
+    return url
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -56,6 +57,7 @@ def test_open_sockets_are_drained_before_they_are_closed() -> None:
             assert client.recv(timeout=5) == "final"
             with pytest.raises(ConnectionClosed) as closed:
                 client.recv(timeout=5)
+            assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1000
         assert process.wait(10) == 0
 

@@ -9,9 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 
+import httpx
 import pytest
 from websockets.sync.client import connect
 
@@ -35,16 +34,12 @@ def served(directory, *arguments):
 
 def begun(process) -> str:
     """The address in the first line, once the default model is loaded."""
-    url = process.stdout.readline().split()[4]
+    url: str = process.stdout.readline().split()[4]
     deadline = time.monotonic() + 30
-    while True:
-        try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=5):
-                return url
-        except urllib.error.HTTPError as error:
-            assert error.code == 503
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    while (status := httpx.get(f"{url}/readyz", timeout=5).status_code) == 503 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert status == 200
+    return url
 
 
 def test_it_says_what_it_is_and_stops_quietly(tmp_path) -> None:
