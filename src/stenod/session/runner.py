@@ -86,12 +86,9 @@ class Runner:
 
     async def run(self, commands: MemoryObjectReceiveStream[Command]) -> None:
         """Work until every session has ended. What a client does wrong becomes events; a client that left cancels."""
-        try:
-            async with AsyncExitStack() as lanes, anyio.create_task_group() as tasks, commands:
-                tasks.start_soon(self._watch, tasks)
-                await self._pump(commands, tasks, lanes)
-        finally:
-            self._outbox.close()
+        async with AsyncExitStack() as lanes, anyio.create_task_group() as tasks, commands:
+            tasks.start_soon(self._watch, tasks)
+            await self._pump(commands, tasks, lanes)
 
     async def _watch(self, tasks: TaskGroup) -> None:
         """Stop everything when there is nothing left to do."""

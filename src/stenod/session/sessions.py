@@ -42,7 +42,8 @@ class Handle:
         self._commands = commands
         self._outbox = outbox
         self._scope = anyio.CancelScope()
-        self._ended = anyio.Event()
+        self.ended = anyio.Event()
+        """Set when the session's task is over."""
 
     async def send(self, command: Command) -> None:
         """Have `command` carried out in its turn; waits while too much audio is undecoded. Raises SessionClosed."""
@@ -61,7 +62,7 @@ class Handle:
 
     async def wait(self) -> None:
         """Return when the session's task is over."""
-        await self._ended.wait()
+        await self.ended.wait()
 
     async def run(self, runner: Runner, commands: MemoryObjectReceiveStream[Command]) -> None:
         """The session's task. A defect in it costs this session alone."""
@@ -74,7 +75,6 @@ class Handle:
         finally:
             self._outbox.close()
             self._commands.close()
-            self._ended.set()
 
 
 class Sessions:
@@ -162,3 +162,4 @@ class Sessions:
             await handle.run(runner, commands)
         finally:
             self._handles.discard(handle)
+            handle.ended.set()
