@@ -1,0 +1,162 @@
+"""Which models there are: every family found through the entry-point group `stenod.engines`, ours by the same door.
+
+Names become Models here, and what a model cannot do is refused with a reason. Loads no model and imports nothing heavy;
+a family that cannot be imported is listed as broken and troubles nobody else.
+"""
+
+from __future__ import annotations
+
+import ast
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final, Self
+from urllib.parse import parse_qsl
+
+from stenod.engines.base import Capabilities, Family, Model
+from stenod.errors import BadRequest, BadSettings, ModelNotFound
+from stenod.options import DecodeOptions
+
+GROUP: Final = "stenod.engines"
+AUTO: Final = "auto"
+
+_log = logging.getLogger(__name__)
+_CAPABILITIES: Final = frozenset(field.name for field in fields(Capabilities))
+
+
+class Registry:
+    """The families of this machine and their models, looked at once."""
+
+    def __init__(self, families: Iterable[Family], broken: Mapping[str, str] | None = None) -> None:
+        self.broken: dict[str, str] = dict(broken or {})
+        """Families that cannot be used here, and why, by name."""
+        self._families: dict[str, Family] = {}
+        self._models: dict[str, Model] = {}
+        for family in families:
+            try:
+                models = family.models()
+            except Exception as error:  # noqa: BLE001 a stranger's code may raise anything
+                self.broken[family.name] = _reason(error)
+                continue
+            self._families[family.name] = family
+            self._models.update((model.name, model) for model in models)
+        self._aliases = {alias: model for model in self._models.values() for alias in model.aliases}
+
+    @classmethod
+    def installed(cls, found: Iterable[EntryPoint] | None = None) -> Self:
+        """The registry of what is installed here; `found` stands in for the entry points of the group."""
+        families: list[Family] = []
+        broken: dict[str, str] = {}
+        for point in sorted(entry_points(group=GROUP) if found is None else found, key=lambda point: point.name):
+            try:
+                family = point.load()
+            except Exception as error:  # noqa: BLE001 a stranger's code may raise anything
+                broken[point.name] = _reason(error)
+                _log.warning("engine family %s cannot be loaded: %s", point.name, broken[point.name])
+                continue
+            families.append(family)
+        return cls(families, broken)
+
+    def models(self) -> tuple[Model, ...]:
+        """Every model known, the best first."""
+        return tuple(sorted(self._models.values(), key=lambda model: (-model.quality, model.name)))
+
+    def family(self, model: Model) -> Family:
+        """The family that loads `model`."""
+        return self._families[model.family]
+
+    def resolve(self, name: str, options: DecodeOptions | None = None) -> Model:
+        """The installed model that `name` (a name, an alias, or `auto`) means.
+
+        `auto` is the best model that can do what `options` ask. Raises ModelNotFound, and BadRequest where the model
+        cannot do the language or the task.
+        """
+        wanted = options or DecodeOptions()
+        if name != AUTO:
+            model = self._find(name)
+            check(model, wanted)
+            return model
+        ranked = [model for model in self.models() if model.installed and model.quality > 0]
+        if not ranked:
+            raise ModelNotFound("no model is installed here; `stenod models` lists what can be had")
+        for model in ranked:
+            if _obstacle(model, wanted) is None:
+                return model
+        check(ranked[0], wanted)
+        raise AssertionError("check raises for every model with an obstacle")
+
+    def configure(self, name: str) -> Model:
+        """A model as the operator wants it: `name?key=value&key=value` changes its capabilities or its parameters.
+
+        `pocketsphinx?workers=1`, `fake?cost=0.05`. Never for names that come from clients. Raises ModelNotFound, and
+        BadSettings for a value that does not fit.
+        """
+        base, _, query = name.partition("?")
+        model = self.resolve(base)
+        if not query:
+            return model
+        given = {key: _value(text) for key, text in parse_qsl(query, keep_blank_values=True)}
+        changes = {key: value for key, value in given.items() if key in _CAPABILITIES}
+        for key, value in changes.items():
+            held = type(getattr(model.capabilities, key))
+            if not isinstance(value, (int, float) if held is float else held):
+                raise BadSettings(f"model {name!r}: {key} must be of the kind {held.__name__}")
+        params = dict(model.params) | {key: value for key, value in given.items() if key not in _CAPABILITIES}
+        return replace(
+            model,
+            name=name,
+            aliases=(),
+            capabilities=replace(model.capabilities, **changes),
+            params=tuple(params.items()),
+        )
+
+    def _find(self, name: str) -> Model:
+        model = self._models.get(name) or self._aliases.get(name)
+        if model is None:
+            there = ", ".join(other.name for other in self.models() if other.installed and other.quality > 0)
+            raise ModelNotFound(f"there is no model {name!r} here; installed: {there or 'none'}")
+        if not model.installed:
+            raise ModelNotFound(f"the model {model.name!r} is not installed; `stenod models pull {model.name}` gets it")
+        return model
+
+
+def check(model: Model, options: DecodeOptions) -> None:
+    """Raise BadRequest where `model` cannot do what `options` ask: `unsupported_language`, `unsupported_task`."""
+    obstacle = _obstacle(model, options)
+    if obstacle is not None:
+        code, message = obstacle
+        raise BadRequest(message, code=code)
+
+
+def _obstacle(model: Model, options: DecodeOptions) -> tuple[str, str] | None:
+    """Code and message of the first thing `model` cannot do, or None."""
+    if options.language is not None and "*" not in model.languages:
+        spoken = {_primary(language) for language in model.languages}
+        if _primary(options.language) not in spoken:
+            languages = ", ".join(sorted(spoken))
+            return (
+                "unsupported_language",
+                f"the model {model.name!r} does not do {options.language!r}, only {languages}",
+            )
+    if options.task == "translate" and not model.capabilities.translates:
+        return "unsupported_task", f"the model {model.name!r} does not translate"
+    return None
+
+
+def _primary(tag: str) -> str:
+    """The primary subtag of a BCP-47 tag: `en` of `en-GB`."""
+    return tag.replace("_", "-").partition("-")[0].lower()
+
+
+def _value(text: str) -> Any:
+    """A number, True, False or None where `text` spells one, else the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text
+
+
+def _reason(error: Exception) -> str:
+    """One line that says why."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
