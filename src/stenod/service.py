@@ -6,6 +6,7 @@ The server attaches its doors to it, the command line and the library call it di
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -30,9 +31,9 @@ from stenod.session.sessions import Handle, SessionClosed, Sessions
 from stenod.settings import Settings
 from stenod.transcript import Transcript, join
 from stenod.vad.base import Vad
-from stenod.vad.energy import EnergyVad
+from stenod.vad.energy import Energy
 from stenod.vad.scorer import Scorer
-from stenod.vad.silero import SileroVad
+from stenod.vad.silero import Silero
 
 log = logging.getLogger(__name__)
 
@@ -72,10 +73,9 @@ class Service:
         """Whether the default model is loaded."""
         self.recognizer = LocalRecognizer(
             Registry.installed(),
-            settings.load_options(),
             model=settings.model.name,
-            timeout=settings.model.processing_timeout,
-            workers=settings.model.workers,
+            load=settings.load_options(),
+            processing_timeout=settings.model.processing_timeout,
         )
         self._scorer = Scorer(_detector(settings.endpointing.vad))
         self.sessions = Sessions(
@@ -120,7 +120,7 @@ class Service:
         Raises BadAudio where it is none, BadRequest or ModelNotFound where `options` ask for what is not to be had, and
         EngineFailed where a part of it could not be decoded.
         """
-        handle = self.sessions.open(options)
+        handle = self.sessions.open(options, stall=math.inf)
         segments: list[Segment] = []
         seconds = 0.0
         duration: list[float | None] = [None]
@@ -182,11 +182,11 @@ class Service:
             self.ready = True
         except StenodError as error:
             self.failure = error.message
-            log.error("The model %s could not be loaded: %s", self.settings.model.name, error.message)
+            log.warning("The model %s could not be loaded: %s", self.settings.model.name, error.message)
 
 
 def _detector(name: str) -> Vad:
-    return EnergyVad() if name == "energy" else SileroVad()
+    return Energy() if name == "energy" else Silero()
 
 
 def _segment(final: Final) -> Segment:
