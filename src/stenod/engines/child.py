@@ -100,21 +100,24 @@ def _complete(answers: list[Transcript], wanted: int) -> list[Transcript]:
     return answers
 
 
-def attempt(call: Any, *arguments: Any) -> Any:
-    """What the call returns, or the Trouble it got into. The traceback goes to the log, never to a client."""
+def attempt(fault: str, call: Any, *arguments: Any) -> Any:
+    """What the call returns, or the Trouble it got into.
+
+    `fault` is what clients read where the error is not one of ours; the traceback goes to the log, never to them.
+    """
     try:
         return call(*arguments)
     except StenodError as error:
         return Trouble(type(error).__name__, error.code, error.message)
     except Exception:  # noqa: BLE001 an engine may raise anything
         _log.exception("the engine raised")
-        return Trouble("EngineFailed", "engine_failed", "the recogniser could not decode this audio")
+        return Trouble("EngineFailed", "engine_failed", fault)
 
 
 def serve(pipe: Connection) -> None:
     """Load, then answer calls until the other end is gone."""
     start: Start = pipe.recv()
-    engine = attempt(start.family.load, start.model, start.options)
+    engine = attempt("the model could not be loaded", start.family.load, start.model, start.options)
     if isinstance(engine, Trouble):
         pipe.send(engine)
         return
@@ -122,7 +125,7 @@ def serve(pipe: Connection) -> None:
     pipe.send(None)
     while True:
         method, arguments = pipe.recv()
-        pipe.send(attempt(getattr(server, method), *arguments))
+        pipe.send(attempt("the recogniser could not decode this audio", getattr(server, method), *arguments))
 
 
 def _die_with_parent() -> None:

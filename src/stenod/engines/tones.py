@@ -111,7 +111,7 @@ def _decode(samples: Samples, start: int, origin: int) -> Word | None:
     middles = burst.reshape(DIGITS, _SYMBOL)[:, quarter : quarter + _SYMBOL // 2]
     power = np.abs(middles @ _basis()) ** 2
     digits = [int(digit) for digit in power.argmax(axis=1)]
-    purity = float(np.min(power.max(axis=1) / power.sum(axis=1)))
+    purity = float(np.min(power.max(axis=1) / (power.sum(axis=1) + 1e-9)))
     if purity < _PURITY or _check(digits[:4]) != digits[4]:
         return None
     number = digits[0] << 12 | digits[1] << 8 | digits[2] << 4 | digits[3]

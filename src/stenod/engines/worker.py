@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import anyio
 import anyio.to_thread
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from stenod.engines.base import Family, LoadOptions, Model
 from stenod.engines.child import Start, Trouble
@@ -137,6 +138,7 @@ class ProcessWorker:
         finally:
             if not answered:
                 await self.aclose()
+        await checkpoint_if_cancelled()  # then it was us who killed it
         if lost is not None:
             raise lost
         if isinstance(answer, Trouble):

@@ -1,0 +1,235 @@
+"""The order at a pool, as tables: no clock, no event loop."""
+
+from __future__ import annotations
+
+import pytest
+
+from stenod.engines.schedule import PASSED, Queue, Ticket
+from stenod.jobs import Kind
+from stenod.options import DecodeOptions
+
+FINAL, PARTIAL, FILE, REVISION = Kind
+
+
+def ticket(kind=FILE, stretch=None, seconds=1.0, **more):
+    return Ticket(kind=kind, stretch=object() if stretch is None else stretch, seconds=seconds, **more)
+
+
+def test_precedence_then_age():
+    queue = Queue()
+    order = [REVISION, FILE, PARTIAL, FINAL, FILE, FINAL]
+    tickets = [ticket(kind) for kind in order]
+    for at, one in enumerate(tickets):
+        queue.put(one, now=at / 100)
+    taken = [queue.take(now=0.1)[0] for _ in tickets]
+    assert [tickets.index(one) for one in taken] == [3, 5, 2, 1, 4, 0]
+    assert queue.take(now=0.1) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "waited", "overdue"),
+    [
+        (PARTIAL, 0.9, False),
+        (PARTIAL, 1.1, True),
+        (FILE, 4.9, False),
+        (FILE, 5.1, True),
+        (REVISION, 19, False),
+        (REVISION, 21, True),
+    ],
+)
+def test_what_waits_too_long_gets_every_fourth_batch(kind, waited, overdue):
+    queue = Queue()
+    old = ticket(kind)
+    queue.put(old, now=0)
+    kinds = []
+    for _ in range(2 * (PASSED + 1)):
+        queue.put(ticket(FINAL), now=waited)
+        kinds.append(queue.take(now=waited)[0].kind)
+    assert kinds.index(kind) == PASSED if overdue else kind not in kinds
+
+
+def test_the_longest_waiting_of_the_overdue_goes_first():
+    queue = Queue()
+    revision, file = ticket(REVISION), ticket(FILE)
+    queue.put(revision, now=0)
+    queue.put(file, now=10)
+    for _ in range(PASSED):
+        queue.put(ticket(FINAL), now=30)
+        assert queue.take(now=30)[0].kind is FINAL
+    queue.put(ticket(FINAL), now=30)
+    assert queue.take(now=30) == [revision]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "batches"),
+    [
+        ([0.2, 0.9, 1.0], [[0.2, 0.9, 1.0]]),
+        ([3.0, 3.9, 4.0], [[3.0, 3.9, 4.0]]),
+        ([3.0, 8.0, 4.0, 5.0], [[3.0, 4.0], [8.0, 5.0]]),
+        ([1.0, 20.0, 1.0], [[1.0, 1.0], [20.0]]),
+        ([2.0] * 5, [[2.0] * 4, [2.0]]),
+    ],
+)
+def test_batches_hold_about_equal_lengths(lengths, batches):
+    queue = Queue(max_batch=4)
+    for seconds in lengths:
+        queue.put(ticket(seconds=seconds), now=0)
+    taken = [[one.seconds for one in queue.take(now=0)] for _ in batches]
+    assert taken == batches
+    assert len(queue) == 0
+
+
+@pytest.mark.parametrize(
+    ("now", "size"),
+    [(0.0, 2), (4.9, 2), (5.1, 8)],  # five seconds after the last live request nobody is live
+)
+def test_while_anyone_is_live_a_batch_is_capped_by_seconds(now, size):
+    queue = Queue(max_batch=8, live_cap=0.5)
+    queue.learn(busy=0.25, audio=1.0)
+    queue.put(ticket(FINAL), now=0)
+    queue.take(now=0)
+    for _ in range(8):
+        queue.put(ticket(FILE, seconds=1.0), now=0)
+    assert len(queue.take(now=now)) == size
+
+
+def test_one_request_goes_however_long_it_is():
+    queue = Queue(max_batch=8, live_cap=0.5)
+    queue.learn(busy=1.0, audio=1.0)
+    queue.put(ticket(FINAL, seconds=30.0), now=0)
+    assert len(queue.take(now=0)) == 1
+
+
+@pytest.mark.parametrize(("uniform", "sizes"), [(True, [2, 1]), (False, [3])])
+def test_uniform_engines_get_equal_options(uniform, sizes):
+    queue = Queue(max_batch=4, uniform=uniform)
+    for language in ("en", "de", "en"):
+        queue.put(ticket(options=DecodeOptions(language=language)), now=0)
+    assert [len(queue.take(now=0)) for _ in sizes] == sizes
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        ({}, {}, True),
+        ({"call": "step"}, {}, False),
+        ({"alone": True}, {}, False),
+        ({}, {"alone": True}, False),
+        ({"stretch": "a"}, {"stretch": "a"}, False),
+    ],
+)
+def test_what_goes_together(first, second, together):
+    queue = Queue(max_batch=4)
+    queue.put(ticket(**first), now=0)
+    queue.put(ticket(**second), now=0)
+    assert len(queue.take(now=0)) == (2 if together else 1)
+
+
+def test_finals_of_one_stretch_go_in_order():
+    queue = Queue(max_batch=4)
+    pieces = [ticket(FINAL, stretch="a") for _ in range(3)]
+    for piece in pieces:
+        queue.put(piece, now=0)
+    assert [queue.take(now=0) for _ in pieces] == [[piece] for piece in pieces]
+
+
+@pytest.mark.parametrize(
+    ("waits", "comes", "same", "shed"),
+    [
+        (PARTIAL, PARTIAL, True, True),
+        (PARTIAL, FINAL, True, True),
+        (PARTIAL, PARTIAL, False, False),
+        (FINAL, PARTIAL, True, False),
+        (FINAL, FINAL, True, False),
+        (FILE, FINAL, True, False),
+        (PARTIAL, FILE, True, False),
+    ],
+)
+def test_what_replaces_what(waits, comes, same, shed):
+    queue = Queue()
+    old, new = ticket(waits, stretch="a"), ticket(comes, stretch="a" if same else "b")
+    assert queue.put(old, now=0) == []
+    assert queue.put(new, now=1) == ([old] if shed else [])
+    assert len(queue) == (1 if shed else 2)
+
+
+def test_a_newer_partial_takes_the_older_ones_place_in_line():
+    queue = Queue()
+    queue.put(ticket(PARTIAL, stretch="a"), now=0)
+    other, newer = ticket(PARTIAL, stretch="b"), ticket(PARTIAL, stretch="a")
+    queue.put(other, now=1)
+    queue.put(newer, now=2)
+    assert queue.take(now=2) == [newer]
+    assert queue.take(now=2) == [other]
+
+
+@pytest.mark.parametrize(
+    ("kind", "waiting", "cost", "ahead", "shed"),
+    [
+        (PARTIAL, [], 0.2, 0.0, False),
+        (PARTIAL, [], 0.2, 1.1, True),
+        (PARTIAL, [(FINAL, 4.0)], 0.2, 0.0, False),
+        (PARTIAL, [(FINAL, 4.0)], 0.2, 0.3, True),
+        (PARTIAL, [(FINAL, 3.0), (PARTIAL, 3.0)], 0.2, 0.0, True),
+        (PARTIAL, [(FILE, 600.0)], 0.2, 0.0, False),  # files go after it
+        (PARTIAL, [(FINAL, 0.1)] * 3, 0.2, 0.0, False),
+        (PARTIAL, [(FINAL, 0.1)] * 4, 0.2, 0.0, True),  # the bound below
+        (FINAL, [(FINAL, 60.0)] * 4, 0.2, 9.0, False),
+        (FILE, [(FINAL, 60.0)] * 4, 0.2, 9.0, False),
+        (REVISION, [(FINAL, 60.0)] * 4, 0.2, 9.0, False),
+    ],
+)
+def test_only_partials_are_shed(kind, waiting, cost, ahead, shed):
+    queue = Queue(max_waiting=4)
+    queue.learn(busy=cost, audio=1.0)
+    for other, seconds in waiting:
+        queue.put(ticket(other, seconds=seconds), now=0)
+    new = ticket(kind)
+    assert queue.put(new, now=0, ahead=ahead) == ([new] if shed else [])
+    assert len(queue) == len(waiting) + (not shed)
+
+
+def test_a_partial_that_replaces_is_not_shed_itself():
+    queue = Queue()
+    old, new = ticket(PARTIAL, stretch="a"), ticket(PARTIAL, stretch="a")
+    queue.put(old, now=0)
+    assert queue.put(new, now=1, ahead=100.0) == [old]
+    assert queue.take(now=1) == [new]
+
+
+def test_withdrawing():
+    queue = Queue()
+    mine, also, other = ticket(FINAL, stretch="a"), ticket(FILE, stretch="a"), ticket(FINAL, stretch="b")
+    for one in (mine, also, other):
+        queue.put(one, now=0)
+    assert queue.withdraw("a") == [mine, also]
+    assert queue.withdraw("a") == []
+    assert queue.remove(other)
+    assert not queue.remove(other)
+    assert queue.take(now=0) == []
+
+
+def test_what_failed_comes_back_alone_with_its_age():
+    queue = Queue(max_batch=4)
+    failed = [ticket(FILE), ticket(FILE)]
+    for one in failed:
+        queue.put(one, now=0)
+    assert queue.take(now=1) == failed
+    queue.put(ticket(FILE), now=1)
+    queue.put_back(failed)
+    assert [queue.take(now=1) for _ in failed] == [[one] for one in failed]
+    assert all(one.tried for one in failed)
+
+
+def test_cost_is_measured():
+    queue = Queue()
+    assert queue.predicted() == 0
+    queue.put(ticket(seconds=10.0), now=0)
+    for _ in range(50):
+        queue.learn(busy=2.0, audio=10.0)
+    assert queue.cost == pytest.approx(0.2)
+    assert queue.predicted() == pytest.approx(2.0)
+    for _ in range(50):
+        queue.learn(busy=4.0, audio=10.0)
+    assert queue.cost == pytest.approx(0.4, rel=0.01)
+    assert queue.waiting() == {FILE: 1}
