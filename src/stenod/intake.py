@@ -1,0 +1,162 @@
+"""The intake: bytes of any format in, scored frames out. Conversion happens here and nowhere else.
+
+One for each connection; a connection whose channels are split gives the frames of each channel apart, for a session of its
+own. Conversion leaves the event loop where it costs anything; speech is scored in batches across all sessions. Knows
+nothing of utterances, commands or sockets. One caller at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import anyio
+import anyio.to_thread
+import numpy as np
+
+from stenod.audio.convert import Converter, outputs
+from stenod.audio.formats import WIRE_RATES, bytes_per_second, check
+from stenod.errors import BadRequest, EngineFailed
+from stenod.jobs import Frame, Samples
+from stenod.options import FRAME, AudioFormat
+from stenod.vad.base import VadState
+from stenod.vad.scorer import Scorer
+
+_INLINE: Final = 0.1
+"""Seconds of one channel that are converted on the event loop: that takes under 0.1 ms, less than a thread costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """What was wrong with the audio and has been put right."""
+
+    samples: int = 0
+    """Samples that were no number (NaN, infinity) and became 0."""
+    bytes: int = 0
+    """Bytes of a sample that has not become whole (yet; after the last `cut`, never)."""
+
+    def __add__(self, other: Repairs) -> Repairs:
+        return Repairs(self.samples + other.samples, self.bytes + other.bytes)
+
+
+@dataclass(slots=True, eq=False)
+class _Channel:
+    """One stream of 16 kHz samples on its way into frames."""
+
+    state: VadState
+    pending: Samples = field(default_factory=lambda: np.empty(0, np.float32))
+
+    def take(self, samples: Samples, *, rest: bool) -> Samples:
+        """Give the samples that fill whole frames, or all there are."""
+        samples = np.concatenate((self.pending, samples))
+        whole = len(samples) if rest else len(samples) // FRAME * FRAME
+        self.pending = samples[whole:].copy()
+        return samples[:whole]
+
+
+class Intake:
+    """Bytes of `format` to frames, one list for each channel; the same frames whatever the slicing of the bytes.
+
+    `gate` False: nobody needs to know what is speech. `rates` is the range that the format's rate must lie in. Raises
+    BadRequest for a format that cannot be heard, EngineFailed where the voice activity detector fails.
+    """
+
+    def __init__(
+        self,
+        format: AudioFormat,  # noqa: A002  its name everywhere
+        scorer: Scorer,
+        *,
+        gate: bool = True,
+        rates: tuple[int, int] = WIRE_RATES,
+    ) -> None:
+        check(format, rates=rates)
+        self.gate = gate
+        """May change at any time; frames that are not scored have probability 0."""
+        self._rates = rates
+        self._format = format
+        self._scorer = scorer
+        self._converter = Converter(format)
+        self._channels = [_Channel(scorer.open()) for _ in range(outputs(format))]
+        self._repaired = Repairs()  # by the converters of former formats
+
+    @property
+    def channels(self) -> int:
+        """How many sessions this audio is for."""
+        return len(self._channels)
+
+    @property
+    def repairs(self) -> Repairs:
+        """All that had to be repaired so far."""
+        return self._repaired + Repairs(self._converter.repaired, self._converter.waiting)
+
+    async def hear(self, data: bytes) -> list[list[Frame]]:
+        """Take bytes, cut anywhere, and give the whole frames that are ready, for each channel."""
+        seconds = len(data) / bytes_per_second(self._format) * self._format.channels
+        if seconds > _INLINE:
+            converted = await anyio.to_thread.run_sync(self._converter.convert, data)
+        else:
+            converted = self._converter.convert(data)
+        return await self._frames(converted, rest=False)
+
+    async def cut(self) -> list[list[Frame]]:
+        """Give everything received so far, for each channel; the last frame is short where it has to be.
+
+        Framing starts anew here, and conversion goes on in phase. Bytes of an unfinished sample still wait for the others.
+        """
+        return await self._frames(self._converter.flush(), rest=True)
+
+    async def reformat(self, format: AudioFormat) -> list[list[Frame]]:  # noqa: A002  its name everywhere
+        """Let `format` hold from the next byte, and give what the old one still held, as `cut` does.
+
+        The same format changes nothing and gives nothing. What the detector remembers stays. Raises BadRequest for another
+        number of sessions than there are, and then the old format still holds.
+        """
+        check(format, rates=self._rates)
+        if outputs(format) != self.channels:
+            message = f"{outputs(format)} channels cannot take the place of {self.channels} in the middle of a session"
+            raise BadRequest(message, code="bad_format")
+        if format == self._format:
+            return [[] for _ in self._channels]
+        frames = await self.cut()
+        self._repaired = self.repairs
+        self._format, self._converter = format, Converter(format)
+        return frames
+
+    async def _frames(self, converted: Sequence[Samples], *, rest: bool) -> list[list[Frame]]:
+        """Frame and score each channel; all wait for the scorer together, so that they share a batch."""
+        taken = [channel.take(samples, rest=rest) for channel, samples in zip(self._channels, converted, strict=True)]
+        if self.channels == 1:
+            return [await self._scored(self._channels[0], taken[0])]
+        answers: list[list[Frame]] = [[] for _ in taken]
+        failures: list[EngineFailed] = []
+
+        async def answer(index: int) -> None:
+            try:
+                answers[index] = await self._scored(self._channels[index], taken[index])
+            except EngineFailed as failure:  # one error, not a group of as many as there are channels
+                failures.append(failure)
+
+        async with anyio.create_task_group() as tasks:
+            for index in range(self.channels):
+                tasks.start_soon(answer, index)
+        if failures:
+            raise failures[0]
+        return answers
+
+    async def _scored(self, channel: _Channel, samples: Samples) -> list[Frame]:
+        """Make frames of `samples`; a short last one is filled up with zeros for the detector alone."""
+        if not len(samples):
+            return []
+        short = -len(samples) % FRAME
+        frames = np.pad(samples, (0, short)).reshape(-1, FRAME) if short else samples.reshape(-1, FRAME)
+        lengths = np.full(len(frames), FRAME)
+        lengths[-1] -= short
+        levels = np.sqrt(np.square(frames).sum(axis=1) / lengths)
+        probabilities = (
+            await self._scorer.score(channel.state, frames) if self.gate else np.zeros(len(frames), np.float32)
+        )
+        return [
+            Frame(samples[index * FRAME : (index + 1) * FRAME], float(probability), float(level))
+            for index, (probability, level) in enumerate(zip(probabilities, levels, strict=True))
+        ]
