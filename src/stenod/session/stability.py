@@ -15,8 +15,8 @@ from itertools import takewhile
 
 from stenod.transcript import Transcript, Word, of_words, spell
 
-SETTLE = 0.15
-"""A word may still grow while less audio than this follows it, in seconds."""
+SETTLE = 0.5
+"""Seconds of audio that must follow a word before it is promised: less, and promises break (docs/performance.md)."""
 
 
 def as_words(transcript: Transcript) -> tuple[Word, ...]:
