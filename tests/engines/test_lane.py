@@ -125,7 +125,6 @@ async def test_a_lost_state_is_replayed(break_it):
             with pytest.raises(EngineFailed):
                 await text(other, audio[:9600], PARTIAL)
         assert await text(lane, audio[:14400], PARTIAL) == "w1 w2 w3"
-        assert await text(lane, audio[4800:], start=4800) == "w2 w3 w4 w5" if False else True
         assert await text(lane, audio) == "w1 w2 w3 w4 w5"
         assert await text(other, audio) == "w1 w2 w3 w4 w5"
         assert snapshot(one)["restarts"] == 1
@@ -301,17 +300,17 @@ async def test_more_streams_than_states_all_get_their_finals():
 
 
 async def test_partials_are_shed_when_there_is_too_much_to_do():
-    async with recognizer("fake?workers=1&max_batch=1&cost=0.3") as one, one.lane() as lane:
+    async with recognizer("fake?workers=1&max_batch=1&cost=0.1") as one, one.lane() as lane:
         answers = []
 
         async def decode(kind, stretch):
             answers.append((kind, await text(lane, speak([stretch]), kind, stretch=stretch)))
 
-        await decode(FINAL, 0)  # the cost is known now
+        await lane.decode(job(speak([0])[:1000]))  # the cost is known now
         async with anyio.create_task_group() as tasks:
-            for stretch in range(1, 6):
+            for stretch in range(1, 6):  # more than a second of work, by that cost
                 tasks.start_soon(decode, FINAL, stretch)
             await anyio.sleep(0.01)
             tasks.start_soon(decode, PARTIAL, 9)
-        assert (PARTIAL, Shed()) in answers
-        assert sorted(said for kind, said in answers if kind is FINAL) == [f"w{n}" for n in range(6)]
+        assert answers[0] == (PARTIAL, Shed())
+        assert sorted(said for kind, said in answers if kind is FINAL) == [f"w{n}" for n in range(1, 6)]

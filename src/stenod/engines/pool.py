@@ -90,7 +90,7 @@ class _Waiter:
 
 
 class Pool:
-    """The way to one worker. `run` must be running; whoever runs it closes the worker by leaving."""
+    """The way to one worker. Whoever makes it has `run` running, and calls `aclose` in the end."""
 
     def __init__(self, worker: Worker, capabilities: Capabilities) -> None:
         self.gauges = Gauges()
@@ -177,17 +177,18 @@ class Pool:
         }
 
     async def run(self) -> None:
-        """Work until cancelled; then close the worker."""
-        try:
-            while True:
-                await self._news.wait()
-                self._news = anyio.Event()
-                while batch := self._queue.take(time.monotonic()):
-                    await self._execute(batch)
-                await self._close_states()
-        finally:
-            self._fail(self._queue.drain(), EngineFailed("the server is shutting down", code="shutting_down"))
-            await self._worker.aclose()
+        """Work until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news = anyio.Event()
+            while batch := self._queue.take(time.monotonic()):
+                await self._execute(batch)
+            await self._close_states()
+
+    async def aclose(self) -> None:
+        """After `run`, or where it never began: end the worker, and the waiting of whoever still waits."""
+        self._fail(self._queue.drain(), EngineFailed("the server is shutting down", code="shutting_down"))
+        await self._worker.aclose()
 
     async def _execute(self, batch: list[Ticket]) -> None:
         """One batch, from last-moment preparation to the answers."""

@@ -76,6 +76,11 @@ class LocalRecognizer:
             if list(group.exceptions) != [error]:
                 raise
             return None  # the body's own error goes on as it was
+        finally:
+            with anyio.CancelScope(shield=True):
+                for crew in self._crews.values():
+                    for pool in crew.pools:
+                        await pool.aclose()
 
     def resolve(self, options: Options) -> Resolved:
         """See Recognizer."""
@@ -153,11 +158,11 @@ class LocalRecognizer:
 
     def _crew(self, options: DecodeOptions) -> Crew:
         """The pools for `options`, made where these are the first to ask."""
+        if self._tasks is None:
+            raise RuntimeError("a recogniser works inside its `async with` only")
         model = self.model(options)
         crew = self._crews.get(model.name)
         if crew is None:
-            if self._tasks is None:
-                raise RuntimeError("a recogniser works inside its `async with` only")
             family = self.registry.family(model)
             workers = [
                 ProcessWorker(family, model, self._load, timeout=self._timeout)
