@@ -48,7 +48,13 @@ HOSTED = frozenset(
 )
 """Models of the hosted service, which programs written for it ask for: the default serves them."""
 
-_PARAMS = {"bad_audio": "file", "too_large": "file", "model_not_found": "model", "unsupported_language": "language"}
+_PARAMS = {
+    "missing_field": "file",
+    "bad_audio": "file",
+    "too_large": "file",
+    "model_not_found": "model",
+    "unsupported_language": "language",
+}
 
 
 class OpenAITranscription:
