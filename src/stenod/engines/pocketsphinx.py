@@ -64,6 +64,7 @@ class Voice:
         """Begin a stretch, remembering nothing of the one before."""
         self._rest = np.zeros(0, np.int16)
         self._sum, self._frames = PRIOR * WEIGHT, WEIGHT
+        self._decoder.reinit_feat()  # forgets the level of the noise
         self._normalise(PRIOR)
         self._decoder.start_utt()
         self.hearing = True
