@@ -45,7 +45,7 @@ queries = st.dictionaries(
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(message=st.binary(max_size=200) | texts)
 def test_receive_is_total(dialect: Any, message: str | bytes) -> None:
     protocol = dialect(Handshake("id"))
@@ -58,7 +58,7 @@ def test_receive_is_total(dialect: Any, message: str | bytes) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(query=queries)
 def test_open_is_total(dialect: Any, query: dict[str, str]) -> None:
     [command] = dialect(Handshake("id", query)).open()

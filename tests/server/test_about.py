@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi.openapi.models import OpenAPI
 
+from stenod.protocols import openai_rest
 from stenod.server import schemas
 from stenod.server.app import UPLOADS
 from support.serving import Running
@@ -81,6 +82,12 @@ def test_openapi_document(server: Running) -> None:
             problem = operation["responses"][str(status)]["content"]["application/json"]["schema"]
             assert problem == {"$ref": f"#/components/schemas/{upload.problem.__name__}"}
             assert resolves(document, problem)
+
+
+def test_documented_choices_are_the_real_ones() -> None:
+    fields = schemas.OPENAI_FORM["properties"]
+    assert tuple(fields["response_format"]["enum"]) == openai_rest.FORMATS
+    assert tuple(fields["timestamp_granularities[]"]["items"]["enum"]) == openai_rest.GRANULARITIES
 
 
 def resolves(document: dict[str, Any], schema: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from stenod import __version__
 from stenod.protocols.openai_rest import OpenAITranscription
 from stenod.protocols.parakeet_fastapi import ParakeetFastAPI
 from stenod.protocols.pcm import Pcm
@@ -95,7 +95,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         with anyio.move_on_after(LAST_WORDS):
             await admission.empty()
 
-    app = FastAPI(title="stenod", version=__version__, description="Speech to text.", lifespan=lifespan)
+    app = FastAPI(title="stenod", version=version("stenod"), description="Speech to text.", lifespan=lifespan)
     app.state.admission = admission
     app.state.drain = drain
     for path, make in SOCKETS:

@@ -10,7 +10,6 @@ import logging
 import math
 import time
 from dataclasses import replace
-from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -35,6 +34,7 @@ from stenod.events import (
 from stenod.protocols.base import Close, Outgoing, WireProtocol
 from stenod.server.admission import RETRY_AFTER
 from stenod.server.offer import offers
+from stenod.server.transport import Closed, Transport
 from stenod.service import Service
 from stenod.session.sessions import Handle, SessionClosed
 
@@ -50,33 +50,6 @@ GOODBYE_PATIENCE = 1.0
 """Seconds that the close frame may take: whoever does not read does not get it."""
 
 
-class Closed(Exception):
-    """The other end is gone; `clean` when it said so."""
-
-    def __init__(self, *, clean: bool) -> None:
-        super().__init__()
-        self.clean = clean
-
-
-class Transport(Protocol):
-    """Messages in both directions."""
-
-    whole: bool
-    """What comes is one thing with an end, of which a part is of no use: a file."""
-
-    async def receive(self) -> str | bytes:
-        """The next message. Raises Closed, and StenodError where what comes cannot be read on."""
-        ...
-
-    async def send(self, message: str | bytes) -> None:
-        """Write, waiting while the other end does not read. Raises Closed."""
-        ...
-
-    async def close(self, close: Close) -> None:
-        """Say goodbye. Total."""
-        ...
-
-
 class Connection:
     """One client. It lives as long as `run`; its session is cancelled when it goes before the session has ended."""
 
@@ -89,8 +62,8 @@ class Connection:
         self._handle: Handle | None = None
         self._tasks: TaskGroup | None = None
         self._stamp = Stamp(0, 0.0)
-        self._writing = anyio.Lock()  # the messages of one event stay together
-        self._parsing = anyio.Lock()  # while a thread is in `receive`, nobody enters `send`
+        self._writing = anyio.Lock(fast_acquire=True)  # the messages of one event stay together
+        self._parsing = anyio.Lock(fast_acquire=True)  # while a thread is in `receive`, nobody enters `send`
         self._write = anyio.CancelScope()
         self._born = self._said = anyio.current_time()
         self._identified = False
@@ -211,11 +184,11 @@ class Connection:
         cut = True
         async for event, stamp in handle.events():
             if isinstance(event, Ended):
-                cut = self._transport.whole and not self._ending  # a part of a file would pass for the whole
+                cut = self._transport.whole and (not self._ending or bool(event.account.dropped))
                 if cut:
-                    break
+                    break  # a part of a file would pass for the whole
             self._stamp = stamp
-            await self._say(event)
+            await self._say(event, stamp)
         if cut and self.failed is None:
             await self.refuse(Overloaded("The server is shutting down.", retry_after=RETRY_AFTER, code="shutting_down"))
         await self._stop(Close(1000))
@@ -226,26 +199,26 @@ class Connection:
             if anyio.current_time() >= self._said + every:
                 await self._say(Ticked())
 
-    async def _say(self, event: Event, *, last: bool = False) -> None:
+    async def _say(self, event: Event, stamp: Stamp | None = None, *, last: bool = False) -> None:
         """Write what the dialect makes of `event`; after the `last` the connection is closed."""
+        stamp = stamp or replace(self._stamp, now=time.time())
         if isinstance(event, Failed) and event.fatal:
             self.failed = event
         async with self._writing:
-            for message in await self._render(event):
+            for message in await self._render(event, stamp):
                 await self._deliver(message)
             if last:
                 await self._stop(Close(1011, "failed"))
 
-    async def _render(self, event: Event) -> list[Outgoing]:
-        self._stamp = replace(self._stamp, now=time.time())
+    async def _render(self, event: Event, stamp: Stamp) -> list[Outgoing]:
         try:
             async with self._parsing:
-                return self._protocol.send(event, self._stamp)
+                return self._protocol.send(event, stamp)
         except Exception:
             log.exception("A dialect failed to say %s", type(event).__name__)
         sorry = Failed(_mistake().code, _mistake().message, fatal=True)
         try:
-            return [*self._protocol.send(sorry, self._stamp), Close(1011, sorry.message, status=500)]
+            return [*self._protocol.send(sorry, stamp), Close(1011, sorry.message, status=500)]
         except Exception:
             log.exception("A dialect failed to say that it failed")
             return [Close(1011, sorry.message, status=500)]

@@ -23,7 +23,8 @@ from stenod.errors import BadRequest, StenodError
 from stenod.protocols.base import Close, Handshake
 from stenod.protocols.files import Renderer
 from stenod.server.admission import Admission
-from stenod.server.connection import Closed, Connection
+from stenod.server.connection import Connection
+from stenod.server.transport import Closed
 from stenod.server.websocket import joined
 from stenod.service import Service
 

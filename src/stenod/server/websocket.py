@@ -11,7 +11,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDiscon
 from stenod.errors import Overloaded
 from stenod.protocols.base import Close, Handshake, WireProtocol
 from stenod.server.admission import Admission
-from stenod.server.connection import Closed, Connection
+from stenod.server.connection import Connection
+from stenod.server.transport import Closed
 from stenod.service import Service
 
 MakeProtocol: TypeAlias = Callable[[Handshake], WireProtocol]
