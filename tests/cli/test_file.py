@@ -6,6 +6,7 @@ Most rows use the fake engine, which reads words written as tones, so that the t
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -80,9 +81,11 @@ def test_a_file_that_fails_leaves_the_others(stenod, speech, tmp_path) -> None:
     assert done.returncode == 1
     assert done.stdout == f"==> {speech} <==\nw1 w2 w3 w4 w5\n"
     gone, noise, folder = done.stderr.splitlines()
-    assert gone == "gone.wav: no such file or directory"
+    assert gone.startswith("gone.wav: ")
+    assert "no such file" in gone.lower()
     assert noise.startswith("noise.wav: ")
-    assert folder == f"{tmp_path}: is a directory"
+    assert folder.startswith(f"{tmp_path}: ")
+    assert "is a directory" in folder.lower()
 
 
 def test_a_language_that_the_model_does_not_do_is_a_failure_of_the_file(stenod, speech) -> None:
@@ -96,6 +99,14 @@ def test_a_language_that_the_model_does_not_do_is_a_failure_of_the_file(stenod, 
 def test_silence_is_no_failure(stenod, tmp_path) -> None:
     done = stenod("file", written(tmp_path / "silence.wav"), **FAKE)
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
+
+
+def test_a_reader_that_has_seen_enough_is_no_defect(speech, tmp_path) -> None:
+    line = f"{sys.executable} -m stenod file {speech} {speech} | true"
+    done = subprocess.run(
+        line, check=False, shell=True, cwd=tmp_path, env=os.environ | FAKE, capture_output=True, text=True, timeout=30
+    )
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_ctrl_c_ends_with_130_and_no_traceback(speech, tmp_path) -> None:

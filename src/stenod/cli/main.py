@@ -5,6 +5,7 @@ Exit codes: 0 all fine, 1 it failed (one line on standard error says why), 2 it 
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -52,6 +53,13 @@ def main() -> None:
     """Run the command line and exit."""
     try:
         app(prog_name="stenod")
-    except StenodError as failed:
-        sys.stderr.write(f"stenod: {failed.message}\n")
-        sys.exit(1)
+    except* StenodError as failed:  # task groups hand on what they were left by in groups
+        sys.stderr.write(f"stenod: {_first(failed).message}\n")
+    except* BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: `stenod file ... | head`
+    sys.exit(1)
+
+
+def _first(group: ExceptionGroup[StenodError]) -> StenodError:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, ExceptionGroup) else inner
