@@ -236,6 +236,38 @@ async def test_live_goes_before_files():
         assert order == [FILE, FINAL, PARTIAL, FILE, REVISION]
 
 
+async def test_live_gets_in_between_the_strides_of_a_file():
+    async with recognizer("fake-streaming?workers=1&max_batch=1&cost=0.05") as one, one.lane() as lane:
+        order = []
+
+        async def decode(kind, stretch, words):
+            order.append((kind, await text(lane, speak(words), kind, stretch=stretch)))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(decode, FILE, 1, range(30))  # nine seconds: five strides
+            await anyio.sleep(0.01)
+            tasks.start_soon(decode, FINAL, 2, [99])
+        assert order == [(FINAL, "w99"), (FILE, " ".join(f"w{n}" for n in range(30)))]
+        assert snapshot(one)["batches"] == 6
+        assert snapshot(one)["audio_seconds"] == pytest.approx(9.3)
+        assert snapshot(one)["states"] == 0
+
+
+async def test_a_file_takes_no_more_than_half_the_states():
+    async with recognizer("fake-streaming?workers=1&max_states=2&cost=0.05") as one, one.lane() as lane:
+        texts = []
+
+        async def decode(stretch):
+            texts.append(await text(lane, speak([stretch] * 10), FILE, stretch=stretch))
+
+        async with anyio.create_task_group() as tasks:
+            for stretch in range(3):
+                tasks.start_soon(decode, stretch)
+            await anyio.sleep(0.02)
+            assert await text(lane, speak([7]), PARTIAL, stretch=7) == "w7"
+        assert sorted(texts) == [" ".join([f"w{n}"] * 10) for n in range(3)]
+
+
 async def test_cancelling_withdraws():
     async with recognizer("fake?workers=1&cost=0.2") as one, one.lane() as lane, one.lane() as busy:
         async with anyio.create_task_group() as tasks:

@@ -7,7 +7,7 @@ the text. One event loop, no locks; knows nothing of scheduling or processes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Final, TypeAlias
 
@@ -23,6 +23,9 @@ from stenod.options import RATE, DecodeOptions
 from stenod.transcript import Transcript, shift
 
 Refine: TypeAlias = Callable[[Transcript, DecodeOptions], Transcript]
+
+STRIDE: Final = 2 * RATE
+"""Samples of a file that a streaming engine is given at a time."""
 
 _lanes: Final[Iterator[int]] = count(1)
 
@@ -127,6 +130,8 @@ class PoolLane:
             result: Transcript | Shed = Transcript()
         elif capabilities.streams and job.kind in (Kind.FINAL, Kind.PARTIAL):
             result = await self._onward(job, crew)
+        elif capabilities.streams and len(job.samples) > STRIDE:
+            result = await self._strides(job, crew)
         else:
             result = await self._whole(job, crew)
         if job.last:
@@ -162,16 +167,39 @@ class PoolLane:
             stretch = self._stretch(job, crew)
             if stretch is None:
                 break
-            ticket = self._ticket(job, job.start + len(job.samples) - stretch.consumed)
-            ticket.call, ticket.alone, ticket.tried = "step", tried, tried
-            ticket.work = Onward(stretch, job)
             try:
-                result = await stretch.pool.submit(ticket)
+                return await self._step(job, stretch, tried=tried)
             except StateLost:
                 stretch.release()
-                continue
-            return result if isinstance(result, Shed) else shift(result, stretch.origin / RATE)
         return Shed() if job.kind is Kind.PARTIAL else await self._whole(job, crew)
+
+    async def _strides(self, job: Decode, crew: Crew) -> Transcript | Shed:
+        """A long file on an engine that streams, a stride at a time, so that live work gets in between."""
+        pool = crew.idlest()
+        number = pool.reserve(leave=crew.model.capabilities.max_states // 2)
+        if number is None:
+            return await self._whole(job, crew)
+        stretch = Stretch(pool, number, job.start)
+        result: Transcript | Shed = Transcript()
+        try:
+            for end in range(STRIDE, len(job.samples) + STRIDE, STRIDE):
+                view = replace(job, samples=job.samples[:end], last=end >= len(job.samples))
+                result = await self._step(view, stretch)
+                if isinstance(result, Shed):  # withdrawn
+                    break
+        except StateLost:
+            return await self._whole(job, crew)
+        finally:
+            stretch.release()
+        return result
+
+    async def _step(self, job: Decode, stretch: Stretch, *, tried: bool = False) -> Transcript | Shed:
+        """One step of a state. Raises StateLost."""
+        ticket = self._ticket(job, job.start + len(job.samples) - stretch.consumed)
+        ticket.call, ticket.alone, ticket.tried = "step", tried, tried
+        ticket.work = Onward(stretch, job)
+        result = await stretch.pool.submit(ticket)
+        return result if isinstance(result, Shed) else shift(result, stretch.origin / RATE)
 
     def _stretch(self, job: Decode, crew: Crew) -> Stretch | None:
         """The job's living state, or a new one where that is worth it and there is room."""

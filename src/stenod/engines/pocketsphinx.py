@@ -40,6 +40,7 @@ _WINDOW: Final = 500
 
 _TUNING: Final = {
     "loglevel": "FATAL",
+    "maxhmmpf": 3000,  # a quarter faster than the usual 30000, with the same words
     "fwdflat": False,  # the second pass costs a twentieth of the utterance at its end and made more errors
 }
 

@@ -137,9 +137,9 @@ class Pool:
         """Take back what waits of a stretch; whoever waits for it is answered Shed."""
         self._shed(self._queue.withdraw(stretch))
 
-    def reserve(self) -> int | None:
-        """A number for a new engine state here, or None where `max_states` are open."""
-        if len(self._states) >= self._capabilities.max_states:
+    def reserve(self, *, leave: int = 0) -> int | None:
+        """A number for a new engine state here, or None where `max_states` are open; `leave` as many for others."""
+        if len(self._states) >= self._capabilities.max_states - leave:
             return None
         self._numbers += 1
         self._states.add(self._numbers)
