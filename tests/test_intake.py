@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stenod.audio.formats import FILE_RATES, WIDTH
+from stenod.audio.formats import WIDTH
 from stenod.errors import BadRequest, EngineFailed
 from stenod.intake import Intake, Repairs
 from stenod.options import AudioFormat, Encoding
@@ -34,7 +34,7 @@ def sound(format_, seconds=0.3, seed=0):
 
 async def heard(scorer, format_, pieces, cuts=()):
     """All frames of each channel: `pieces` heard in turn, cut after those whose index is in `cuts` and at the end."""
-    intake = Intake(format_, scorer, rates=FILE_RATES)
+    intake = Intake(format_, scorer)
     frames = [[] for _ in range(intake.channels)]
     for index, piece in enumerate(pieces):
         for mine, more in zip(frames, await intake.hear(piece), strict=True):

@@ -16,7 +16,7 @@ import anyio.to_thread
 import numpy as np
 
 from stenod.audio.convert import Converter, outputs
-from stenod.audio.formats import WIRE_RATES, bytes_per_second, check
+from stenod.audio.formats import bytes_per_second, check
 from stenod.errors import BadRequest, EngineFailed
 from stenod.jobs import Frame, Samples
 from stenod.options import FRAME, AudioFormat
@@ -56,28 +56,26 @@ class _Channel:
 
 
 class Intake:
-    """Bytes of `format` to frames, one list for each channel; the same frames whatever the slicing of the bytes.
+    """Bytes of a format to frames, one list for each channel; the same frames whatever the slicing of the bytes.
 
-    `gate` False: nobody needs to know what is speech. `rates` is the range that the format's rate must lie in. Raises
-    BadRequest for a format that cannot be heard, EngineFailed where the voice activity detector fails.
+    `gate` False: nobody needs to know what is speech. Raises BadRequest for a format that cannot be heard, EngineFailed
+    where the voice activity detector fails.
     """
 
     def __init__(
         self,
-        format: AudioFormat,  # noqa: A002  its name everywhere
+        audio_format: AudioFormat,
         scorer: Scorer,
         *,
         gate: bool = True,
-        rates: tuple[int, int] = WIRE_RATES,
     ) -> None:
-        check(format, rates=rates)
+        check(audio_format)
         self.gate = gate
         """May change at any time; frames that are not scored have probability 0."""
-        self._rates = rates
-        self._format = format
+        self._format = audio_format
         self._scorer = scorer
-        self._converter = Converter(format)
-        self._channels = [_Channel(scorer.open()) for _ in range(outputs(format))]
+        self._converter = Converter(audio_format)
+        self._channels = [_Channel(scorer.open()) for _ in range(outputs(audio_format))]
         self._repaired = Repairs()  # by the converters of former formats
 
     @property
@@ -106,21 +104,23 @@ class Intake:
         """
         return await self._frames(self._converter.flush(), rest=True)
 
-    async def reformat(self, format: AudioFormat) -> list[list[Frame]]:  # noqa: A002  its name everywhere
-        """Let `format` hold from the next byte, and give what the old one still held, as `cut` does.
+    async def reformat(self, audio_format: AudioFormat) -> list[list[Frame]]:
+        """Let another format hold from the next byte, and give what the old one still held, as `cut` does.
 
         The same format changes nothing and gives nothing. What the detector remembers stays. Raises BadRequest for another
         number of sessions than there are, and then the old format still holds.
         """
-        check(format, rates=self._rates)
-        if outputs(format) != self.channels:
-            message = f"{outputs(format)} channels cannot take the place of {self.channels} in the middle of a session"
+        check(audio_format)
+        if outputs(audio_format) != self.channels:
+            message = (
+                f"{outputs(audio_format)} channels cannot take the place of {self.channels} in the middle of a session"
+            )
             raise BadRequest(message, code="bad_format")
-        if format == self._format:
+        if audio_format == self._format:
             return [[] for _ in self._channels]
         frames = await self.cut()
         self._repaired = self.repairs
-        self._format, self._converter = format, Converter(format)
+        self._format, self._converter = audio_format, Converter(audio_format)
         return frames
 
     async def _frames(self, converted: Sequence[Samples], *, rest: bool) -> list[list[Frame]]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stenod.audio.convert import Converter
-from stenod.audio.formats import FILE_RATES, WIDTH, Unpacker, bytes_per_second, check
+from stenod.audio.formats import WIDTH, Unpacker, bytes_per_second, check
 from stenod.errors import BadRequest
 from stenod.options import AudioFormat, Encoding
 
@@ -89,12 +89,6 @@ def test_what_cannot_be_heard_is_refused(changes, message):
 @pytest.mark.parametrize("changes", [{}, {"rate": 8_000}, {"rate": 48_000, "channels": 64}])
 def test_what_can_be_heard_is_not(changes):
     check(AudioFormat(**changes))
-
-
-def test_files_may_hold_more():
-    check(AudioFormat(rate=384_000), rates=FILE_RATES)
-    with pytest.raises(BadRequest, match="1000 to 384000"):
-        check(AudioFormat(rate=500_000), rates=FILE_RATES)
 
 
 def test_bytes_per_second():

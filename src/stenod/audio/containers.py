@@ -18,7 +18,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from stenod.audio.formats import MOST_CHANNELS, WIRE_RATES
+from stenod.audio.formats import MOST_CHANNELS, RATES
 from stenod.errors import BadAudio
 from stenod.options import AudioFormat, Encoding
 
@@ -61,7 +61,7 @@ class Container:
         if first is None:
             raise BadAudio("the file holds no audio that can be decoded")
         self._first = first
-        lowest, highest = WIRE_RATES
+        lowest, highest = RATES
         self.format = AudioFormat(
             encoding=Encoding.F32LE,
             rate=min(max(first.sample_rate, lowest), highest),

@@ -11,12 +11,12 @@ from stenod.options import AudioFormat
 
 
 class Converter:
-    """Bytes of one format, cut anywhere, to one list entry per channel (`format.split`) or to their mean. Blocking."""
+    """Bytes of one format, cut anywhere, to one list entry per channel (`split`) or to their mean. Blocking."""
 
-    def __init__(self, format: AudioFormat) -> None:  # noqa: A002  its name everywhere
-        self._unpacker = Unpacker(format)
-        self._split = format.split
-        self._resamplers = [Resampler(format.rate) for _ in range(outputs(format))]
+    def __init__(self, audio_format: AudioFormat) -> None:
+        self._unpacker = Unpacker(audio_format)
+        self._split = audio_format.split
+        self._resamplers = [Resampler(audio_format.rate) for _ in range(outputs(audio_format))]
 
     @property
     def repaired(self) -> int:
@@ -44,6 +44,6 @@ class Converter:
         return [resampler.flush() for resampler in self._resamplers]
 
 
-def outputs(format: AudioFormat) -> int:  # noqa: A002  its name everywhere
-    """How many streams come of `format`."""
-    return format.channels if format.split else 1
+def outputs(audio_format: AudioFormat) -> int:
+    """How many streams come of a format."""
+    return audio_format.channels if audio_format.split else 1

@@ -14,11 +14,8 @@ from stenod.errors import BadRequest
 from stenod.jobs import Samples
 from stenod.options import AudioFormat, Encoding
 
-WIRE_RATES: Final = (8_000, 48_000)
-"""Samples per second that a client may announce."""
-
-FILE_RATES: Final = (1_000, 384_000)
-"""Samples per second that a file may hold."""
+RATES: Final = (8_000, 48_000)
+"""Samples per second that can be heard. Files of other rates are brought into this range as they are decoded."""
 
 MOST_CHANNELS: Final = 64
 
@@ -33,27 +30,29 @@ WIDTH: Final = {
 """Bytes per sample of one channel."""
 
 
-def check(format: AudioFormat, *, rates: tuple[int, int] = WIRE_RATES) -> None:  # noqa: A002  its name everywhere
-    """Raise BadRequest unless stenod can hear `format`."""
-    lowest, highest = rates
-    if not lowest <= format.rate <= highest:
-        raise BadRequest(f"sample rate {format.rate} is out of range: {lowest} to {highest} Hz", code="bad_format")
-    if not 1 <= format.channels <= MOST_CHANNELS:
-        raise BadRequest(f"{format.channels} channels are out of range: 1 to {MOST_CHANNELS}", code="bad_format")
+def check(audio_format: AudioFormat) -> None:
+    """Raise BadRequest unless stenod can hear it."""
+    lowest, highest = RATES
+    if not lowest <= audio_format.rate <= highest:
+        raise BadRequest(
+            f"sample rate {audio_format.rate} is out of range: {lowest} to {highest} Hz", code="bad_format"
+        )
+    if not 1 <= audio_format.channels <= MOST_CHANNELS:
+        raise BadRequest(f"{audio_format.channels} channels are out of range: 1 to {MOST_CHANNELS}", code="bad_format")
 
 
-def bytes_per_second(format: AudioFormat) -> int:  # noqa: A002  its name everywhere
-    """Bytes that one second of `format` takes."""
-    return format.rate * format.channels * WIDTH[format.encoding]
+def bytes_per_second(audio_format: AudioFormat) -> int:
+    """Bytes that one second takes."""
+    return audio_format.rate * audio_format.channels * WIDTH[audio_format.encoding]
 
 
 class Unpacker:
     """Bytes to samples, cut anywhere: an incomplete moment waits for its other bytes."""
 
-    def __init__(self, format: AudioFormat) -> None:  # noqa: A002  its name everywhere
-        self._encoding = format.encoding
-        self._channels = format.channels
-        self._moment = WIDTH[format.encoding] * format.channels  # bytes
+    def __init__(self, audio_format: AudioFormat) -> None:
+        self._encoding = audio_format.encoding
+        self._channels = audio_format.channels
+        self._moment = WIDTH[audio_format.encoding] * audio_format.channels  # bytes
         self._rest = b""
         self.repaired = 0
         """Samples that were no number (NaN, infinity) and became 0."""

@@ -74,21 +74,24 @@ class Silero:
 
     def score(self, states: Sequence[Hearing], frames: Sequence[Samples]) -> list[Samples]:
         """Score the next frames of each stream: (n_i, 512) each in, (n_i,) each out."""
-        tasks, places = [], []
+        if not states:
+            return []
+        together = np.concatenate(frames)
+        loud = together.std(axis=1) >= GATE
+        inputs = _inputs(states, frames, together)
+        answers = np.zeros(len(together), np.float32)
+        tasks, places, start = [], [], 0
         for state, stretch in zip(states, frames, strict=True):
-            loud = stretch.std(axis=1) >= GATE
-            heard = _heard(state, loud)
-            inputs = _inputs(state, stretch)[heard]
-            tasks.append(_Task(state, inputs, np.zeros(len(inputs), np.float32)))
-            places.append((loud, heard))
+            here = slice(start, start + len(stretch))
+            heard = start + _heard(state, loud[here])
+            tasks.append(_Task(state, inputs[heard], np.zeros(len(heard), np.float32)))
+            places.append(heard)
+            start = here.stop
         self._run([task for task in tasks if len(task.inputs)])
-        answers = []
-        for task, (loud, heard) in zip(tasks, places, strict=True):
-            answer = np.zeros(len(loud), np.float32)
-            answer[heard] = task.answer
-            answer[~loud] = 0
-            answers.append(answer)
-        return answers
+        for task, heard in zip(tasks, places, strict=True):
+            answers[heard] = task.answer
+        answers[~loud] = 0
+        return np.split(answers, np.cumsum([len(stretch) for stretch in frames[:-1]]))
 
     def _run(self, tasks: list[_Task]) -> None:
         """Step by step together while there are enough streams; then the rest of each at once."""
@@ -111,22 +114,31 @@ class Silero:
                 task.state.memory = np.concatenate((hidden[0], cell[0]))
 
 
-def _heard(state: Hearing, loud: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which frames the network hears: all but those deep in digital silence."""
-    heard = np.ones(len(loud), bool)
+def _heard(state: Hearing, loud: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Which frames of a stream the network hears: all but those deep in digital silence."""
+    if loud.all():
+        state.silent = 0 if len(loud) else state.silent
+        return np.arange(len(loud))
+    heard = []
     for index, sound in enumerate(loud):
         state.silent = 0 if sound else state.silent + 1
-        heard[index] = state.silent <= FADE
-    return heard
+        if state.silent <= FADE:
+            heard.append(index)
+    return np.array(heard, np.intp)
 
 
-def _inputs(state: Hearing, frames: Samples) -> Inputs:
-    """Each frame behind the last samples of the one before it."""
-    if not len(frames):
-        return np.empty((0, _CONTEXT + FRAME), np.float32)
-    contexts = np.vstack((state.context, frames[:-1, -_CONTEXT:]))
-    state.context = frames[-1, -_CONTEXT:].copy()
-    return np.concatenate((contexts, frames), axis=1)
+def _inputs(states: Sequence[Hearing], frames: Sequence[Samples], together: Samples) -> Inputs:
+    """Each frame behind the last samples of the one before it in its stream."""
+    inputs = np.empty((len(together), _CONTEXT + FRAME), np.float32)
+    inputs[:, _CONTEXT:] = together
+    inputs[1:, :_CONTEXT] = together[:-1, -_CONTEXT:]
+    start = 0
+    for state, stretch in zip(states, frames, strict=True):
+        if len(stretch):
+            inputs[start, :_CONTEXT] = state.context
+            state.context = stretch[-1, -_CONTEXT:].copy()
+            start += len(stretch)
+    return inputs
 
 
 def _load(name: str) -> Any:
