@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Protocol
 
 import anyio
 
 from stenod.engines.base import Capabilities, Request
 from stenod.engines.child import Step
+from stenod.engines.gauges import Gauges
 from stenod.engines.schedule import Queue, Ticket
 from stenod.engines.worker import WorkerLost
 from stenod.errors import EngineFailed, StenodError
@@ -61,24 +62,6 @@ class Work(Protocol):
     def settle(self, *, answered: bool) -> None:
         """What was prepared has been done, or has failed and its state is dead; called even where nobody waits any more."""
         ...
-
-
-@dataclass(slots=True)
-class Gauges:
-    """What a pool has done so far, for /metrics and /stats."""
-
-    batches: int = 0
-    requests: int = 0
-    shed: int = 0
-    failed: int = 0
-    busy: float = 0.0
-    """Seconds the worker was at work."""
-    audio: float = 0.0
-    """Seconds of audio it was given."""
-    padding: float = 0.0
-    """Seconds of silence that batches of unequal length needed."""
-    largest: int = 0
-    """Requests in the largest batch."""
 
 
 @dataclass(slots=True, eq=False)
@@ -159,21 +142,12 @@ class Pool:
 
     def snapshot(self) -> dict[str, Any]:
         """The gauges and what waits, as plain numbers."""
-        gauges = self.gauges
-        waiting = self._queue.waiting()
         return {
-            "waiting": {kind.name.lower(): count for kind, count in sorted(waiting.items())},
-            "batches": gauges.batches,
-            "requests": gauges.requests,
-            "largest_batch": gauges.largest,
-            "shed": gauges.shed,
-            "failed": gauges.failed,
-            "busy_seconds": gauges.busy,
-            "audio_seconds": gauges.audio,
-            "padding_seconds": gauges.padding,
+            "waiting": {kind.name.lower(): count for kind, count in sorted(self._queue.waiting().items())},
             "cost": self._queue.cost,
             "states": len(self._states),
             "restarts": max(0, self._worker.generation - 1),
+            **asdict(self.gauges),
         }
 
     async def run(self) -> None:
@@ -232,17 +206,12 @@ class Pool:
         seconds = [len(one.chunk if isinstance(one, Step) else one.samples) / RATE for one in prepared]
         started = time.monotonic()
         self._busy_until = started + self._queue.cost * sum(seconds)
-        gauges = self.gauges
-        gauges.batches += 1
-        gauges.requests += len(batch)
-        gauges.largest = max(gauges.largest, len(batch))
-        gauges.audio += sum(seconds)
-        gauges.padding += max(seconds) * len(seconds) - sum(seconds)
+        self.gauges.batch(seconds)
         try:
             answers: list[Transcript] = await self._worker.call(batch[0].call, prepared)
         finally:
             took = time.monotonic() - started
-            gauges.busy += took
+            self.gauges.busy_seconds += took
             self._busy_until = 0.0
         self._queue.learn(took, sum(seconds))
         return answers
