@@ -23,7 +23,7 @@ from stenod.errors import BadAudio
 from stenod.options import AudioFormat, Encoding
 
 _OPTIONS: Final = {
-    "format_whitelist": "wav,w64,flac,mp3,aac,ogg,mov,matroska,asf,aiff,au,caf,amr",
+    "format_whitelist": "wav,w64,flac,mp3,aac,ogg,mov,matroska,asf,aiff,au,caf,amr",  # codespell:ignore caf
     "protocol_whitelist": "none",
 }
 
