@@ -11,15 +11,18 @@ import pytest
 
 from stenod.settings import catalogue
 
-OUTSIDE = {name for setting in catalogue().values() for name in (setting.env, setting.alias) if name} | {
-    "STENOD_CONFIG"
-}
+
+@pytest.fixture(scope="session")
+def outside() -> set[str]:
+    """Every name in the environment that sets something."""
+    names = {name for setting in catalogue().values() for name in (setting.env, setting.alias) if name}
+    return names | {"STENOD_CONFIG"}
 
 
 @pytest.fixture
-def stenod(tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def stenod(tmp_path, outside) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `stenod` with arguments, and environment variables as keywords."""
-    kept = {name: value for name, value in os.environ.items() if name not in OUTSIDE}
+    kept = {name: value for name, value in os.environ.items() if name not in outside}
 
     def run(*arguments: object, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

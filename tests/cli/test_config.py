@@ -12,10 +12,10 @@ from stenod.settings import Settings, markdown
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def run(tmp_path, monkeypatch, outside):
     monkeypatch.chdir(tmp_path)
-    for alias in ("DEVICE", "LOG_LEVEL", "BATCH_SIZE"):
-        monkeypatch.delenv(alias, raising=False)
+    for name in outside:
+        monkeypatch.delenv(name, raising=False)
 
     def invoke(*arguments: str) -> str:
         done = CliRunner().invoke(app, ["config", *arguments], catch_exceptions=False)

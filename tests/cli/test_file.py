@@ -39,13 +39,13 @@ def speech(tmp_path) -> Path:
     return written(tmp_path / "speech.wav", [1, 2, 3], [4, 5])
 
 
-@pytest.mark.parametrize("form", ["text", "json", "verbose_json", "srt", "vtt"])
+@pytest.mark.parametrize("form", ["text", "verbose_json", "srt"])
 def test_every_format_says_the_words(stenod, speech, form) -> None:
     done = stenod("file", speech, "--format", form, **FAKE)
     assert (done.returncode, done.stderr) == (0, "")
     if form == "text":
         assert done.stdout == "w1 w2 w3 w4 w5\n"
-    elif form.endswith("json"):
+    elif form == "verbose_json":
         assert json.loads(done.stdout)["text"] == "w1 w2 w3 w4 w5"
     else:
         assert [line for line in done.stdout.splitlines() if line.startswith("w")] == ["w1 w2 w3", "w4 w5"]
@@ -110,14 +110,19 @@ def test_a_reader_that_has_seen_enough_is_no_defect(speech, tmp_path) -> None:
 
 
 def test_ctrl_c_ends_with_130_and_no_traceback(speech, tmp_path) -> None:
-    command = [sys.executable, "-m", "stenod", "file", speech, "--model", "fake?cost=30"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "stenod", "file", speech, "--model", "fake?cost=30"],
+        cwd=tmp_path,
+        env=os.environ | FAKE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(4)
+            process.wait(3)
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=10)
-    assert (process.returncode, out) == (130, "")
-    assert "Traceback" not in error
+    assert (process.returncode, out, error) == (130, "", "")
 
 
 def test_real_speech_by_the_engine_that_is_always_there(stenod, samples) -> None:

@@ -23,7 +23,13 @@ FAKE = {"STENOD_ENDPOINTING_VAD": "energy"}
 def served(directory, *arguments):
     command = [sys.executable, "-m", "stenod", "serve", "--port", "0", "--log-level", "error", *arguments]
     with subprocess.Popen(
-        command, cwd=directory, env=os.environ | FAKE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=directory,
+        env=os.environ | FAKE,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             yield process
@@ -42,24 +48,32 @@ def begun(process) -> str:
     return url
 
 
+def _like_a_terminal(process) -> None:
+    """Ctrl-C reaches the workers as well."""
+    os.killpg(process.pid, signal.SIGINT)
+
+
 def test_it_says_what_it_is_and_stops_quietly(tmp_path) -> None:
     with served(tmp_path, "--model", "fake") as process:
         begun(process)
         process.send_signal(signal.SIGTERM)
-        out, error = process.communicate(timeout=15)
-        assert process.returncode == 0
+        out, error = (
+            process.stdout.read(),
+            process.stderr.read(),
+        )  # `communicate` forgets what `readline` has read ahead
+        assert process.wait(15) == 0
     assert out.startswith("model: fake (fake). Expect ")
     assert error == ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_open_utterance_gets_its_final(tmp_path, number) -> None:
+@pytest.mark.parametrize("stop", [_like_a_terminal, subprocess.Popen.terminate])
+def test_an_open_utterance_gets_its_final(tmp_path, stop) -> None:
     with served(tmp_path, "--model", "fake") as process:
         url = begun(process).replace("http", "ws")
         with connect(f"{url}/ws") as client:
             client.send((speak([1, 2, 3]) * 32767).astype("<i2").tobytes())
             frames = [json.loads(client.recv(timeout=10))]
-            process.send_signal(number)
+            stop(process)
             frames += [json.loads(frame) for frame in client]
         assert process.wait(15) == 0
     finals = [frame for frame in frames if frame["type"] == "final"]
@@ -71,7 +85,7 @@ def test_an_unknown_effect_is_told(tmp_path) -> None:
     with served(tmp_path, "--model", "fake") as process:
         begun(process)
         process.send_signal(signal.SIGINT)
-        notes = [line for line in process.communicate(timeout=15)[0].splitlines() if line.startswith("note: ")]
+        notes = [line for line in process.stdout.read().splitlines() if line.startswith("note: ")]
     assert notes == [
         "note: model.precision = fp16 has no effect on fake, which has only one",
         "note: model.device = cuda has no effect on fake, which offers cpu",
