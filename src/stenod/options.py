@@ -37,7 +37,7 @@ class AudioFormat:
 
     encoding: Encoding = Encoding.S16LE
     rate: int = RATE
-    """Samples per second and channel, 8 000 to 48 000 on the wire (files may hold more)."""
+    """Samples per second and channel, 8 000 to 48 000 (files of other rates are brought into that range as they are read)."""
     channels: int = 1
     split: bool = False
     """False mixes the channels down to one; True gives each channel a session of its own."""

@@ -26,10 +26,11 @@ from stenod.errors import StenodError
 from stenod.events import Audio, Configure, End, Failed, Final
 from stenod.intake import Intake
 from stenod.options import AudioFormat, Options
+from stenod.refine.words import Segment, segments
 from stenod.session.runner import Ears, Limits
 from stenod.session.sessions import Handle, SessionClosed, Sessions
 from stenod.settings import Settings
-from stenod.transcript import Transcript, join
+from stenod.transcript import join
 from stenod.vad.base import Vad
 from stenod.vad.energy import Energy
 from stenod.vad.scorer import Scorer
@@ -43,20 +44,12 @@ Progress: TypeAlias = Callable[[float, float | None], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """One utterance of a file. `start` and `end` are seconds and hold its words; silence around them is left out."""
-
-    start: float
-    end: float
-    transcript: Transcript
-
-
-@dataclass(frozen=True, slots=True)
 class Transcription:
     """What a whole file says."""
 
     text: str
     segments: tuple[Segment, ...]
+    """Sentence by sentence, where the engine tells sentences, and parted at pauses."""
     language: str | None
     duration: float
     """Seconds of audio."""
@@ -121,8 +114,7 @@ class Service:
         EngineFailed where a part of it could not be decoded.
         """
         handle = self.sessions.open(options, stall=math.inf)
-        segments: list[Segment] = []
-        seconds = 0.0
+        finals: list[Final] = []
         duration: list[float | None] = [None]
         try:
             async with anyio.create_task_group() as tasks:
@@ -132,17 +124,15 @@ class Service:
                         raise StenodError(event.message, code=event.code)
                     if not isinstance(event, Final):
                         continue
-                    seconds = event.end
-                    if event.transcript.text:
-                        segments.append(_segment(event))
+                    finals.append(event)
                     if progress is not None:
-                        progress(seconds, duration[0])
+                        progress(event.end, duration[0])
         except ExceptionGroup as group:
             raise _only(group) from None
         finally:
             handle.detach()
-        whole = join(segment.transcript for segment in segments)
-        return Transcription(whole.text, tuple(segments), whole.language, seconds)
+        whole = join(final.transcript for final in finals)
+        return Transcription(whole.text, tuple(segments(finals)), whole.language, finals[-1].end if finals else 0.0)
 
     async def play(
         self,
@@ -187,11 +177,6 @@ class Service:
 
 def _detector(name: str) -> Vad:
     return Energy() if name == "energy" else Silero()
-
-
-def _segment(final: Final) -> Segment:
-    words = final.transcript.words
-    return Segment(words[0].start if words else final.start, words[-1].end if words else final.end, final.transcript)
 
 
 def _next(chunks: Iterator[bytes]) -> bytes:

@@ -59,7 +59,7 @@ class Ears(Protocol):
 class Limits:
     """What bounds one connection."""
 
-    behind: float = 60.0
+    behind: float = 30.0
     """Seconds of finished audio that may wait for its decode before no more is read."""
     unread: int = 2000
     """Events kept for a client that does not read."""
