@@ -58,14 +58,17 @@ def run(example: Example, *command: str) -> None:
 
 
 def run_shell(example: Example) -> None:
+    """A block for the shell."""
     run(example, "sh", "-e")
 
 
 def run_python(example: Example) -> None:
+    """A block of Python, as a script of its own."""
     run(example, sys.executable, "-")
 
 
 def compare_output(example: Example) -> None:
+    """What the block before printed."""
     assert example.namespace["printed"].strip() == str(example.parsed).strip()
 
 

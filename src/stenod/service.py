@@ -68,6 +68,7 @@ class Service:
             Registry.installed(),
             model=settings.model.name,
             load=settings.load_options(),
+            workers=settings.model.workers,
             processing_timeout=settings.model.processing_timeout,
         )
         self._scorer = Scorer(_detector(settings.endpointing.vad))

@@ -29,8 +29,8 @@ ASKED = Settings(model=ModelSettings(device="cuda", precision="fp16"))
 @pytest.mark.parametrize(
     ("settings", "models", "lines"),
     [
-        (Settings(), (SMALL,), ["better: no more accurate model is known here; "]),
-        (Settings(), (replace(LARGE, quality=0), SMALL), ["better: no more accurate model is known here; "]),
+        (Settings(), (SMALL,), ["better: nothing that is known here; "]),
+        (Settings(), (replace(LARGE, quality=0), SMALL), ["better: nothing that is known here; "]),
         (Settings(), (LARGE, SMALL), ["better: large is installed (--model large). Expect few errors"]),
         (
             Settings(),

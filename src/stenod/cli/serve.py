@@ -58,7 +58,7 @@ def banner(settings: Settings, chosen: Model, models: tuple[Model, ...], address
         yield f"note: {line}"
     better = next((model for model in models if model.quality > chosen.quality), None)
     if better is None:
-        yield "better: no more accurate model is known here; engines of other packages are found when installed"
+        yield "better: nothing that is known here; the Parakeet family is planned, engines of other packages are found"
     elif better.installed:
         yield f"better: {better.name} is installed (--model {better.name}). Expect {better.expect}"
     else:

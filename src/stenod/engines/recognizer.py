@@ -28,7 +28,8 @@ class LocalRecognizer:
     """Use as an async context manager; leaving it ends every worker.
 
     `model` is what `auto` means to clients: itself `auto` (the best that can do what is asked), or a name as
-    `Registry.configure` takes it. `others` are further models set up that way. Raises ModelNotFound, BadSettings.
+    `Registry.configure` takes it. `others` are further models set up that way. `workers` processes serve each model; 0: as
+    many as it finds worth having. Raises ModelNotFound, BadSettings.
     """
 
     def __init__(  # noqa: PLR0913 each a setting of its own, by name
@@ -38,12 +39,14 @@ class LocalRecognizer:
         model: str = AUTO,
         others: Sequence[str] = (),
         load: LoadOptions | None = None,
+        workers: int = 0,
         processing_timeout: float = 60.0,
         refine: Refine | None = None,
         holds: int = 0,
     ) -> None:
         self.registry = registry
         self._load = load or LoadOptions()
+        self._workers = workers
         self._timeout = processing_timeout
         self._refine = refine
         self._holds = holds
@@ -166,7 +169,7 @@ class LocalRecognizer:
             family = self.registry.family(model)
             workers = [
                 ProcessWorker(family, model, self._load, timeout=self._timeout)
-                for _ in range(model.capabilities.workers)
+                for _ in range(self._workers or model.capabilities.workers)
             ]
             crew = Crew(model, [Pool(worker, model.capabilities) for worker in workers])
             for pool in crew.pools:
