@@ -76,6 +76,6 @@ def join(transcripts: Iterable[Transcript]) -> Transcript:
 def split(transcript: Transcript, at: float) -> tuple[Transcript, Transcript]:
     """What lies before and after the moment `at` (seconds): each word goes to the side that holds its middle."""
     before = tuple(word for word in transcript.words if word.middle < at)
-    after = transcript.words[len(before):]
+    after = transcript.words[len(before) :]
     head = of_words(before, language=transcript.language)
     return head, of_words(after, language=transcript.language, turn_end=transcript.turn_end)
