@@ -423,3 +423,14 @@ def test_a_session_replays_from_its_inputs() -> None:
 
 def test_frames_last_as_long_as_they_should() -> None:
     assert pytest.approx(1.0, abs=0.01) == 31 / SECOND
+
+
+def test_a_session_may_begin_where_another_ended() -> None:
+    driven = Drive(Session(AUTO, origin=100.0), Oracle([word("one", 100.5, 100.9)])).feed(frames(TALK[:22]), End())
+    finals = driven.said(Final)
+    assert [final.transcript.text for final in finals] == ["one", ""]
+    assert finals[0].start == 100.0
+    assert driven.said(Decode)[0].start > 100 * RATE
+    (ended,) = driven.said(Ended)
+    assert ended.seconds == pytest.approx(finals[-1].end)
+    assert ended.account.received == ended.account.final == 22 * 3 * FRAME

@@ -43,14 +43,15 @@ Output: TypeAlias = Event | Job
 class Session:
     """One stream of audio, from its first frame to `Ended`.
 
-    `feed` is the whole interface; the read-only properties are for whoever drives it.
+    `feed` is the whole interface; the read-only properties are for whoever drives it. `origin` is where on its time line the
+    session begins, in seconds: a session that goes on elsewhere begins where its client's acknowledged audio ended.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, *, origin: float = 0.0) -> None:
         self._out: list[Output] = []
         self._ledger = Ledger()
-        self._telling = Telling(self._ledger, self._out.append, options)
-        self._hearing = Hearing(options, self._telling, self._out.append)
+        self._telling = Telling(self._ledger, self._out.append, options, told_upto=round(origin * RATE))
+        self._hearing = Hearing(options, self._telling, self._out.append, round(origin * RATE))
         self._parking: Parking | None = None
         self._ending = False
 

@@ -23,23 +23,25 @@ CUT_WINDOW = 5.0
 
 
 class Hearing:
-    """The audio of one session."""
+    """The audio of one session; `origin` is the position, in samples, of the first one it will hear."""
 
-    def __init__(self, options: Options, telling: Telling, emit: Callable[[Event | Job], None]) -> None:
+    def __init__(
+        self, options: Options, telling: Telling, emit: Callable[[Event | Job], None], origin: int = 0
+    ) -> None:
         self.options = options
         self.telling = telling
         self.emit = emit
-        self.position = 0
+        self.position = origin
         """Samples of the session's time line so far."""
         self.open: Utterance | None = None
         self.utterances = 0
         """How many have begun."""
-        self.endpointer = Endpointer(options.endpointing)
-        self._buffer = SampleBuffer()
+        self.endpointer = Endpointer(options.endpointing, position=origin)
+        self._buffer = SampleBuffer(origin)
         self._levels: deque[tuple[int, float]] = deque(maxlen=int(CUT_WINDOW * RATE / FRAME))
-        self._span = 0  # where the span of the next final begins
+        self._span = origin  # where the span of the next final begins
         self._hole = 0  # dropped samples inside that span
-        self._floor = 0  # audio before it belongs to earlier utterances
+        self._floor = origin  # audio before it belongs to earlier utterances
         self._lapsed = 0.0  # the word end that was last reported as lapsed
 
     @property

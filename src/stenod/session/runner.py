@@ -71,13 +71,20 @@ class Runner:
     """The sessions of one connection, from the first command to the last event."""
 
     def __init__(
-        self, recognizer: Recognizer, ears: Callable[[Options], Ears], defaults: Options, limits: Limits, outbox: Outbox
+        self,
+        recognizer: Recognizer,
+        ears: Callable[[Options], Ears],
+        defaults: Options,
+        limits: Limits,
+        outbox: Outbox,
+        origin: float = 0.0,
     ) -> None:
         self._recognizer = recognizer
         self._make_ears = ears
         self._options = defaults
         self._limits = limits
         self._outbox = outbox
+        self._origin = origin
         self._sessions: list[Session] = []
         self._lanes: list[Lane] = []
         self._ears: Ears | None = None
@@ -173,7 +180,7 @@ class Runner:
         channels = options.format.channels if options.format.split else 1
         for _ in range(channels):
             self._lanes.append(await lanes.enter_async_context(self._recognizer.lane()))
-            self._sessions.append(Session(options))
+            self._sessions.append(Session(options, origin=self._origin))
 
     # ------------------------------------------------------------------------------------------------------ feeding
 

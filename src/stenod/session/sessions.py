@@ -118,8 +118,8 @@ class Sessions:
         """Whether no new session is taken."""
         return self._draining
 
-    def open(self, options: Options | None = None, *, stall: float | None = None) -> Handle:
-        """Start a session that begins with `options`. Raises Overloaded while draining.
+    def open(self, options: Options | None = None, *, stall: float | None = None, origin: float = 0.0) -> Handle:
+        """Start a session that begins with `options`, at `origin` seconds of its time line. Raises Overloaded while draining.
 
         `stall` is the seconds without audio, in the middle of speech, after which the utterance is taken to be over.
         """
@@ -128,7 +128,7 @@ class Sessions:
         send, receive = anyio.create_memory_object_stream[Command](WAITING_COMMANDS)
         limits = self._limits if stall is None else replace(self._limits, stall=stall)
         outbox = Outbox(limits.unread)
-        runner = Runner(self._recognizer, self._ears, options or self._defaults, limits, outbox)
+        runner = Runner(self._recognizer, self._ears, options or self._defaults, limits, outbox, origin)
         handle = Handle(send, outbox)
         self._handles.add(handle)
         self._tasks.start_soon(self._live, handle, runner, receive)
