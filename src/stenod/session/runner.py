@@ -70,7 +70,7 @@ class Limits:
 class Runner:
     """The sessions of one connection, from the first command to the last event."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts it is made of
         self,
         recognizer: Recognizer,
         ears: Callable[[Options], Ears],

@@ -119,7 +119,7 @@ class Sessions:
         return self._draining
 
     def open(self, options: Options | None = None, *, stall: float | None = None, origin: float = 0.0) -> Handle:
-        """Start a session that begins with `options`, at `origin` seconds of its time line. Raises Overloaded while draining.
+        """Start a session with `options`, at `origin` seconds of its time line. Raises Overloaded while draining.
 
         `stall` is the seconds without audio, in the middle of speech, after which the utterance is taken to be over.
         """
