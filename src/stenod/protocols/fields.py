@@ -1,4 +1,4 @@
-"""Named text fields (query parameters, form fields) as values. Nonsense is remembered, never raised.
+"""Named text fields (query parameters, form fields, flat JSON) as values. Nonsense is remembered, never raised.
 
 No dialect's field names enter this file.
 """
@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from stenod.events import Fail
 from stenod.protocols.wire_json import shown
@@ -18,6 +19,20 @@ _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _CODES = {name: code for code, name in LANGUAGES.items()}
 _TAG = re.compile(r"[a-z]{2,3}([-_][a-z0-9]{1,8})*", re.ASCII | re.IGNORECASE)
+
+
+def texts_of(told: Mapping[str, Any]) -> dict[str, str]:
+    """The values of a JSON object as `Fields` reads them: texts as they are, others as JSON; null is absent."""
+    return {
+        name: value if isinstance(value, str) else _json(value) for name, value in told.items() if value is not None
+    }
+
+
+def _json(value: object) -> str:
+    try:
+        return json.dumps(value)
+    except RecursionError:
+        return shown(value)
 
 
 class Fields:

@@ -29,6 +29,7 @@ from stenod.events import (
 )
 from stenod.options import MIN_SILENCE_FLOOR, AudioFormat, Encoding, Options
 from stenod.protocols.base import Close, Handshake, Outgoing, Patience
+from stenod.protocols.closing import close_code
 from stenod.protocols.fields import Fields
 from stenod.protocols.wire_json import read, shown, write
 from stenod.transcript import Word
@@ -84,7 +85,7 @@ class Pcm:
                 return []  # of the connection: told once, for the first channel
             case Failed(code, message, fatal):
                 error = self._write({"type": "error", "code": code, "message": message}, stamp)
-                return [error, Close(_CLOSE.get(code, 1008), message)] if fatal else [error]
+                return [error, Close(close_code(code), message)] if fatal else [error]
             case Cleared():
                 return [self._write({"type": "reset"}, stamp)]
             case Ponged(told):
@@ -99,10 +100,6 @@ class Pcm:
 
     def _write(self, value: dict[str, Any], stamp: Stamp) -> str:
         return write(value if self._channels == 1 else value | {"channel": stamp.channel})
-
-
-_CLOSE = {"overloaded": 1013, "shutting_down": 1012, "unavailable": 1011, "engine_failed": 1011, "internal_error": 1011}
-"""Close codes (RFC 6455 and its registry) of what is not the client's fault; everything else is 1008, policy."""
 
 
 def _text(event: Partial | Final) -> dict[str, Any]:
