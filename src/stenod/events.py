@@ -166,6 +166,10 @@ class SpeechStopped:
 
     utterance: int
     at: float
+    probability: float = 0.0
+    """Of speech in the deciding frame, 0 to 1."""
+    level: float = 0.0
+    """Root mean square of the deciding frame, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,8 @@ class Partial:
     start: float
     end: float
     stable: int
+    took: float = 0.0
+    """Seconds from asking for the decode to its answer."""
 
 
 @dataclass(frozen=True, slots=True)

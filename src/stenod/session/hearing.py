@@ -119,7 +119,8 @@ class Hearing:
                 self.open.eager = True
                 self._ask_partial(self.open, eager=True)
             case Signal.STOPPED if self.open is not None:
-                self.emit(SpeechStopped(self.open.number, self.position / RATE))
+                stopped = SpeechStopped(self.open.number, self.position / RATE, frame.probability, frame.level)
+                self.emit(stopped)
             case Signal.OVER if self.options.endpointing.mode == "auto":
                 self.commit("silence")
             case Signal.OVER:

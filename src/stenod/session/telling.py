@@ -107,7 +107,7 @@ class Telling:
             self._fill(asked.piece, decoded)
         elif isinstance(decoded.result, Answer) and decoded.job > asked.stretch.newest:
             asked.stretch.newest = decoded.job
-            return self._hear_partial(asked, decoded.result)
+            return self._hear_partial(asked, decoded.result, decoded.took)
         self.deliver()
         return None
 
@@ -199,7 +199,7 @@ class Telling:
 
     # --------------------------------------------------------------------------------------------------- partials
 
-    def _hear_partial(self, asked: Asked, answer: Answer) -> Transcript | None:
+    def _hear_partial(self, asked: Asked, answer: Answer, took: float) -> Transcript | None:
         stretch, utterance = asked.stretch, asked.utterance
         if stretch.end is not None or stretch.doomed or utterance.failed:
             return None
@@ -209,7 +209,7 @@ class Telling:
             holds=answer.holds,
             append_only=answer.append_only,
         )
-        stretch.hypothesis = (shown, stable, asked.upto)
+        stretch.hypothesis = (shown, stable, asked.upto, took)
         self._unshown = stretch
         if not any(isinstance(item, Piece) for item in self.queue):
             self._show(stretch)
@@ -223,14 +223,14 @@ class Telling:
         self._unshown = None
         if stretch.hypothesis is None or stretch.end is not None or stretch.doomed:
             return
-        shown, stable, upto = stretch.hypothesis
+        shown, stable, upto, took = stretch.hypothesis
         if not shown.text:
             return
         if shown.words and shown.words[-1].end:
             self.last_word = (stretch.utterance, shown.words[-1].end)
         if not self.options.partials:
             return  # it was asked for another reason
-        self.emit(Partial(stretch.utterance, shown, self.told_upto / RATE, upto / RATE, stable))
+        self.emit(Partial(stretch.utterance, shown, self.told_upto / RATE, upto / RATE, stable, took))
 
     # ----------------------------------------------------------------------------------------------------- finals
 

@@ -34,8 +34,8 @@ class Stretch:
     reported: Word | None = None
     """The last word that a final of this stretch has frozen."""
     stability: Stability = field(default_factory=Stability)
-    hypothesis: tuple[Transcript, int, int] | None = None
-    """The newest partial as it may be shown, its stable characters, and the sample it reaches."""
+    hypothesis: tuple[Transcript, int, int, float] | None = None
+    """The newest partial as it may be shown, its stable characters, the sample it reaches, and the seconds it took."""
     newest: int = 0
     """The newest decode whose answer was used: older answers come too late."""
     doomed: bool = False
