@@ -67,6 +67,8 @@ class Connection:
         self._write = anyio.CancelScope()
         self._born = self._said = anyio.current_time()
         self._identified = False
+        self._told = anyio.Event()  # set, and made anew, when the session that was ending has said everything
+        self._listening = True
         self._ending = False  # the client, or its transport, has said that this is all
         self._blocked = True  # the client is kept waiting, so it need not read yet
         self._gone = False
@@ -142,6 +144,7 @@ class Connection:
 
     async def _finish(self, because: str) -> None:
         """No more is read; the session says what it still has to say."""
+        self._listening = False
         if self._handle is None:
             await self._stop(Close(1000))
         else:
@@ -166,6 +169,8 @@ class Connection:
             case Fail(code, message, fatal, detail) if self._handle is None:
                 await self._say(Failed(code, message, fatal, detail=detail), last=fatal)
             case _:
+                if self._ending and self._protocol.patience.again:
+                    await self._told.wait()
                 self._ending |= isinstance(command, End)
                 await self._session().send(command)
 
@@ -191,7 +196,12 @@ class Connection:
             await self._say(event, stamp)
         if cut and self.failed is None:
             await self.refuse(Overloaded("The server is shutting down.", retry_after=RETRY_AFTER, code="shutting_down"))
-        await self._stop(Close(1000))
+        if self._ending and self._listening and self._protocol.patience.again:
+            self._handle, self._ending = None, False
+            self._told.set()
+            self._told = anyio.Event()
+        else:
+            await self._stop(Close(1000))
 
     async def _beat(self, every: float) -> None:
         while True:
