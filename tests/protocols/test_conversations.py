@@ -23,13 +23,17 @@ from stenod import events
 from stenod.events import Account, Audio, Configure, Event, Stamp
 from stenod.options import AudioFormat, Encoding, Options
 from stenod.protocols.base import Close, Handshake, WireProtocol
+from stenod.protocols.nexa import Nexa
 from stenod.protocols.openai_rest import OpenAITranscription
 from stenod.protocols.parakeet_fastapi import ParakeetFastAPI
+from stenod.protocols.parakeet_fastapi_ws import ParakeetFastAPISocket
 from stenod.protocols.pcm import Pcm
 from stenod.transcript import Transcript, Word, of_words
 
 PROTOCOLS: Mapping[str, Callable[[Handshake], WireProtocol]] = {
     "pcm": Pcm,
+    "legacy": ParakeetFastAPISocket,
+    "nexa": Nexa,
     "openai": OpenAITranscription,
     "parakeet": ParakeetFastAPI,
 }

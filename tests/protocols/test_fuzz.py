@@ -13,9 +13,10 @@ from stenod.events import Audio, Clear, Commit, Configure, End, Fail, Failed, Pi
 from stenod.protocols.base import Close, Handshake
 from stenod.protocols.openai_rest import OpenAITranscription
 from stenod.protocols.parakeet_fastapi import ParakeetFastAPI
+from stenod.protocols.parakeet_fastapi_ws import ParakeetFastAPISocket
 from stenod.protocols.pcm import Pcm
 
-DIALECTS = (Pcm, OpenAITranscription, ParakeetFastAPI)
+DIALECTS = (Pcm, OpenAITranscription, ParakeetFastAPI, ParakeetFastAPISocket)
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

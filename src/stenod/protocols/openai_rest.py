@@ -1,8 +1,8 @@
 """`POST /v1/audio/transcriptions`: OpenAI's file transcription, https://platform.openai.com/docs/api-reference/audio.
 
 The first document gives this path to its own handler as well, so its fields `include_timestamps` and `should_chunk` are
-understood here too, and add its `timestamps` to JSON answers. What a client wants is read from the form and never from
-`Accept`: the official clients ask for JSON whatever they want.
+understood here too, and either of them adds its `timestamps` to JSON answers. What a client wants is read from the form and
+never from `Accept`: the official clients ask for JSON whatever they want.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ class OpenAITranscription:
             fields.refuse("timestamp_granularities", message)
         self._granularities = wanted or ("segment",)
         self._timed = fields.flag("include_timestamps", default=False)
+        self._first = bool(fields.text("include_timestamps") or fields.text("should_chunk"))
         if fields.flag("stream", default=False):
             fields.refuse("stream", "stream=true is not offered here; leave it out for one whole answer")
         fields.number("temperature", 0.0, 0.0, 1.0)  # understood, and without effect: decoding here is not sampled
@@ -135,8 +136,8 @@ class OpenAITranscription:
                 body["segments"] = [_segment(index, segment) for index, segment in enumerate(gathered.segments)]
             if "word" in self._granularities:
                 body["words"] = [_word(word) for word in gathered.words]
-        if self._timed:
-            body["timestamps"] = timestamps(gathered)
+        if self._first:
+            body["timestamps"] = timestamps(gathered) if self._timed else None
         return write(body | {"usage": {"type": "duration", "seconds": round(seconds, 3)}})
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
+from stenod.protocols.base import Handshake, WireProtocol
+from stenod.protocols.nexa import Nexa
 from stenod.protocols.openai_rest import OpenAITranscription
 from stenod.protocols.parakeet_fastapi import ParakeetFastAPI
+from stenod.protocols.parakeet_fastapi_ws import ParakeetFastAPISocket
 from stenod.protocols.pcm import Pcm
 from stenod.server import errors, health, rest, schemas, websocket
 from stenod.server.admission import Admission
+from stenod.server.parking import Parking
 from stenod.service import Service
 from stenod.settings import Settings, load_settings
 
@@ -49,19 +53,31 @@ class Upload:
     problems: tuple[int, ...]
 
 
-SOCKETS: tuple[tuple[str, websocket.MakeProtocol], ...] = (("/ws", Pcm),)
+SHAPES: dict[str, websocket.MakeProtocol] = {"legacy": ParakeetFastAPISocket}
+"""What `/ws?shape=` asks for; without it, `Pcm`."""
+
+
+def shaped(handshake: Handshake) -> WireProtocol:
+    """The dialect of one client of `/ws`."""
+    return SHAPES.get(handshake.query.get("shape", ""), Pcm)(handshake)
+
+
+SOCKETS: tuple[tuple[str, websocket.MakeProtocol], ...] = (("/ws", shaped), ("/v1/audio/stream", Nexa))
+
+_OPENAI = Upload(
+    path="/v1/audio/transcriptions",
+    make=OpenAITranscription,
+    summary="Transcribe a file, as OpenAI's API does",
+    form=schemas.OPENAI_FORM,
+    answer=schemas.OpenAITranscription | schemas.OpenAIVerboseTranscription,
+    texts=("text/plain", "text/vtt"),
+    problem=schemas.OpenAIError,
+    problems=(400, 404, 413, 500, 503),
+)
 
 UPLOADS = (
-    Upload(
-        path="/v1/audio/transcriptions",
-        make=OpenAITranscription,
-        summary="Transcribe a file, as OpenAI's API does",
-        form=schemas.OPENAI_FORM,
-        answer=schemas.OpenAITranscription | schemas.OpenAIVerboseTranscription,
-        texts=("text/plain", "text/vtt"),
-        problem=schemas.OpenAIError,
-        problems=(400, 404, 413, 500, 503),
-    ),
+    _OPENAI,
+    replace(_OPENAI, path="/audio/transcriptions", summary="The same, at the first document's other path"),
     Upload(
         path="/transcribe",
         make=ParakeetFastAPI,
@@ -82,10 +98,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     chosen = settings or load_settings(environ=os.environ, directory=Path.cwd())
     admission = Admission(chosen.server.max_connections)
+    secret = chosen.server.resume_secret
+    parking = Parking(
+        chosen.stream.resume_window, chosen.stream.max_unread, secret.get_secret_value() if secret is not None else None
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Service(chosen) as service:
+        async with Service(chosen) as service, parking.open():
             app.state.service = service
             yield
 
@@ -99,7 +119,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.admission = admission
     app.state.drain = drain
     for path, make in SOCKETS:
-        _add_socket(app, path, make, admission)
+        _add_socket(app, path, make, admission, parking)
     for upload in UPLOADS:
         _add_upload(app, upload, admission)
     app.include_router(health.router)
@@ -111,10 +131,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _add_socket(app: FastAPI, path: str, make: websocket.MakeProtocol, admission: Admission) -> None:
+def _add_socket(app: FastAPI, path: str, make: websocket.MakeProtocol, admission: Admission, parking: Parking) -> None:
     async def serve(socket: WebSocket) -> None:
         name = str(socket.scope["request_id"])
-        await websocket.serve(socket, make, app.state.service, admission, name=name)
+        await websocket.serve(socket, make, app.state.service, admission, parking, name=name)
 
     app.add_api_websocket_route(path, serve)
 
