@@ -272,6 +272,9 @@ class Analyzed:
 class Cleared:
     """The open utterance is forgotten; finals that were pending have been given."""
 
+    upto: float = 0.0
+    """What was heard before this moment is in no later final."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
@@ -337,6 +340,8 @@ class Ended:
 
     seconds: float
     account: Account
+    because: str = "client"
+    """As in `End`; `failed` after a fatal failure."""
 
 
 Event: TypeAlias = (

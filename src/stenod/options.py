@@ -111,6 +111,8 @@ class Options:
     """Report when so many seconds have passed since the last word; None: never."""
     revision: DecodeOptions | None = None
     """Decode each finished utterance once more with these, and send the better text late; None: do not."""
+    fallback: bool = False
+    """Whether the best model that is there will do where the one named is not."""
     pause_buffer: float = 2.0
     """Seconds of audio kept while paused; older audio is dropped and counted."""
     diarize: bool = False

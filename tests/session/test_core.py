@@ -259,13 +259,33 @@ def test_clear_forgets_the_open_utterance_after_pending_finals() -> None:
     driven = drive()
     driven.immediate = False
     driven.feed(frames(TALK[:-7]), Clear())
-    assert Cleared() not in driven.outputs
+    assert not driven.said(Cleared)
     driven.answer_all()
     assert driven.names(Decode)[-2:] == ["Final", "Cleared"]
+    assert driven.said(Cleared) == [Cleared(len(TALK[:-7]) * 3 * FRAME / RATE)]
     driven.feed(frames("." * 9), End())
     assert texts(driven) == ["one two", ""]
     (ended,) = driven.said(Ended)
     assert set(ended.account.dropped) == {"cleared"}
+
+
+def test_after_a_clear_partials_begin_anew() -> None:
+    driven = drive(replace(MANUAL, partials=True), [word("one", 0.5, 0.9), word("two", 2.0, 2.3)])
+    driven.feed(frames("." * 12), Clear(), frames("." * 15))
+    (cleared,) = driven.said(Cleared)
+    partials = driven.said(Partial)
+    assert {partial.start for partial in partials if partial.transcript.text == "two"} == {cleared.upto}
+
+
+@pytest.mark.parametrize("because", ["client", "idle", "quota"])
+def test_the_end_says_why(because: str) -> None:
+    (ended,) = drive().feed(frames(TALK), End(because)).said(Ended)
+    assert ended.because == because
+
+
+def test_a_fatal_failure_is_why_it_ended() -> None:
+    (ended,) = drive().feed(frames(TALK), Fail("bad", "Nonsense.", fatal=True)).said(Ended)
+    assert ended.because == "failed"
 
 
 def test_a_pause_keeps_a_little_audio_and_counts_the_rest() -> None:

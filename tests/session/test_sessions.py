@@ -229,6 +229,34 @@ async def test_what_the_recogniser_is_like_holds_for_the_session() -> None:
     assert seen[1] == Warned("fallback", "Not what you asked for.")
 
 
+async def test_another_model_where_one_will_do() -> None:
+    async with sessions() as running:
+        handle = running.open()
+        await handle.send(Configure(replace(DEFAULTS, decode=DecodeOptions(model="missing"), fallback=True)))
+        await handle.send(End())
+        seen = [event for event, _ in await everything(handle)]
+    configured, warned = seen[:2]
+    assert isinstance(configured, Configured)
+    assert configured.options.decode.model == "stage"
+    assert isinstance(warned, Warned)
+    assert (warned.code, warned.detail) == ("model_fallback", {"asked": "missing", "given": "stage"})
+
+
+async def test_what_is_not_installed_is_told_once_and_not_attempted() -> None:
+    async with sessions() as running:
+        handle = running.open()
+        await handle.send(Configure(replace(DEFAULTS, diarize=True, analyze=True)))
+        await handle.send(Audio(TALK))
+        await handle.send(End())
+        seen = await everything(handle)
+    configured = seen[0][0]
+    assert isinstance(configured, Configured)
+    assert (configured.options.diarize, configured.options.analyze) == (False, False)
+    warnings = [event.code for event, _ in seen if isinstance(event, Warned)]
+    assert warnings == ["diarization_unavailable", "insights_unavailable"]
+    assert "".join(finals(seen)).startswith("one two")
+
+
 async def test_bad_audio_ends_the_session_with_the_reason() -> None:
     async with sessions() as running:
         handle = running.open()

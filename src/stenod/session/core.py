@@ -129,8 +129,8 @@ class Session:
                     self._telling.fail(failed, self._hearing.position / RATE)
                 else:
                     emit(failed)
-            case End():
-                self._end()
+            case End(because):
+                self._end(because)
             case _:
                 pass  # Identify, Describe and Ping are answered by the connection
 
@@ -172,13 +172,14 @@ class Session:
         self._ledger.drop(self._hearing.unspanned, "cleared")
         self._hearing.forget()
         self._parking = Parking() if paused else None
-        self._telling.say(Cleared())
+        self._telling.say(Cleared(self._hearing.position / RATE))
 
-    def _end(self) -> None:
+    def _end(self, because: str) -> None:
         if self._ending:
             return
         self._unpark()
         self._hearing.commit("end")
         self._ending = True
+        self._telling.because = because
         self._telling.ending = self._hearing.position / RATE
         self._telling.deliver()

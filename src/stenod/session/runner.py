@@ -17,8 +17,8 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from stenod.errors import EngineFailed, StenodError
-from stenod.events import Audio, Command, Commit, Configure, End, Event, Fail, Warned
+from stenod.errors import EngineFailed, ModelNotFound, StenodError
+from stenod.events import Audio, Clear, Command, Commit, Configure, End, Event, Fail, Warned
 from stenod.jobs import (
     Analyze,
     Answer,
@@ -141,7 +141,7 @@ class Runner:
         match command:
             case Audio(data):
                 self._feed_frames(await self._ears.hear(data), tasks)
-            case Commit() | End() | None:
+            case Commit() | Clear() | End() | None:
                 self._feed_frames(await self._ears.cut(), tasks)
             case _:
                 pass
@@ -154,25 +154,48 @@ class Runner:
     async def _configure(self, command: Configure, tasks: TaskGroup, lanes: AsyncExitStack) -> None:
         first = not self._sessions
         try:
-            resolved = self._recognizer.resolve(command.options)
+            options, warnings = self._settle(command.options)
         except StenodError as error:
             if first:
                 await self._start(self._options, lanes)
             self._feed_all(Fail(error.code, error.message, fatal=first), tasks)
             return
-        options = replace(
-            command.options,
-            word_times=resolved.words,
-            max_utterance=min(command.options.max_utterance, resolved.max_seconds),
-        )
         if self._ears is None:
             await self._start(options, lanes)
         elif options.format != self._options.format:
             self._feed_frames(await self._ears.reformat(options.format), tasks)
         self._options = options
         self._feed_all(Configure(options, command.ignored), tasks)
-        for code, message in resolved.warnings:
-            self._say(0, Warned(code, message))
+        for warning in warnings:
+            self._say(0, warning)
+
+    def _settle(self, wanted: Options) -> tuple[Options, list[Warned]]:
+        """What is wanted as it can be had here, and how that differs. Raises ModelNotFound, BadRequest."""
+        warnings: list[Warned] = []
+        asked = wanted.decode.model
+        try:
+            resolved = self._recognizer.resolve(wanted)
+        except ModelNotFound:
+            if not wanted.fallback:
+                raise
+            wanted = replace(wanted, decode=replace(wanted.decode, model="auto"))
+            resolved = self._recognizer.resolve(wanted)
+            message = f"There is no model {asked[:80]!r} here; {resolved.model!r} takes its place."
+            warnings.append(Warned("model_fallback", message, {"asked": asked, "given": resolved.model}))
+        warnings += [Warned(code, message) for code, message in resolved.warnings]
+        if wanted.diarize:
+            warnings.append(Warned("diarization_unavailable", "Speaker diarization is not installed."))
+        if wanted.analyze:
+            warnings.append(Warned("insights_unavailable", "Insights are not installed."))
+        given = replace(
+            wanted,
+            decode=replace(wanted.decode, model=resolved.model),
+            word_times=resolved.words,
+            max_utterance=min(wanted.max_utterance, resolved.max_seconds),
+            diarize=False,
+            analyze=False,
+        )
+        return given, warnings
 
     async def _start(self, options: Options, lanes: AsyncExitStack) -> None:
         """Make the intake, and a session and a lane for each channel."""

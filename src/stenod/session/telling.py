@@ -16,6 +16,7 @@ from stenod.errors import StenodError
 from stenod.events import (
     Analyzed,
     Anticipated,
+    Cleared,
     Diarized,
     Ended,
     Event,
@@ -63,6 +64,8 @@ class Telling:
     """Where the span of the last final given ends, in samples."""
     ending: float | None = None
     """Seconds heard, once nothing more will come."""
+    because: str = "client"
+    """Why nothing more will come."""
     finished: bool = False
     _jobs: int = 0
     _stretches: int = 0
@@ -168,7 +171,7 @@ class Telling:
         self.queue.clear()
         self.ledger.drop(self.ledger.open, "failed")
         self.emit(failed)
-        self.emit(Ended(seconds, self.ledger.balance()))
+        self.emit(Ended(seconds, self.ledger.balance(), "failed"))
         self.finished = True
 
     def deliver(self) -> None:
@@ -184,12 +187,14 @@ class Telling:
                     self.abandon(head.stretch)
             else:
                 self.queue.popleft()
+                if isinstance(head, Cleared):
+                    self.told_upto = round(head.upto * RATE)
                 self.emit(head)
         if self._unshown is not None and self._unshown.hypothesis is not None:
             self._show(self._unshown)
         if self.ending is not None and not self.asked and not self._late and not self.finished:
             self.finished = True
-            self.emit(Ended(self.ending, self.ledger.balance()))
+            self.emit(Ended(self.ending, self.ledger.balance(), self.because))
 
     @property
     def undecoded(self) -> int:
