@@ -69,6 +69,7 @@ def test_openapi_document(server: Running) -> None:
     OpenAPI.model_validate(document)
     assert set(document["paths"]) == {
         "/healthz", "/readyz", "/v1/models", "/v1/models/{name}", "/config", "/transcribe", "/v1/audio/transcriptions",
+        "/audio/transcriptions",
     }  # fmt: skip
     for upload in UPLOADS:
         operation = document["paths"][upload.path]["post"]
