@@ -158,6 +158,8 @@ class Connection:
             return await anyio.to_thread.run_sync(self._protocol.receive, message)
 
     async def _obey(self, command: Command) -> None:
+        if self._ending and self._protocol.patience.again:
+            await self._told.wait()
         match command:
             case Ping(text):
                 await self._say(Ponged(text))
@@ -169,8 +171,6 @@ class Connection:
             case Fail(code, message, fatal, detail) if self._handle is None:
                 await self._say(Failed(code, message, fatal, detail=detail), last=fatal)
             case _:
-                if self._ending and self._protocol.patience.again:
-                    await self._told.wait()
                 self._ending |= isinstance(command, End)
                 await self._session().send(command)
 
