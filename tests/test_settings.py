@@ -285,7 +285,8 @@ def test_every_setting_is_described_and_reachable(tmp_path, name):
     assert len(setting.meaning) > 20
     assert row.endswith(f" {setting.meaning} |")
     assert row.count("|") == 7
-    written = ",".join(setting.default) if isinstance(setting.default, tuple) else str(setting.default)
+    default = () if setting.default is None else setting.default
+    written = ",".join(default) if isinstance(default, tuple) else str(default)
     loaded = load(environ={setting.env: written}, directory=tmp_path)
     assert loaded.settings == Settings()
     assert set(loaded.origins) == ({name} if written else set())

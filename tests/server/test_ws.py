@@ -22,7 +22,7 @@ END = '{"type":"end"}'
 
 async def test_words_grow_and_what_was_stable_stays(server: Running) -> None:
     first, second = [1, 2, 3, 4, 5, 6, 7, 8], [9, 10, 11]
-    heard = await talk(f"{server.ws}/ws", [pcm(first) + pcm(second), END])
+    heard = await talk(f"{server.ws}/ws", [pcm(first) + pcm(second), END], pause=0.03)
     assert heard.code == 1000
     assert [frame["text"] for frame in heard.of("final")] == [
         said(first),

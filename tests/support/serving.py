@@ -128,12 +128,14 @@ class Talk:
         return " ".join(frame["text"] for frame in self.of("final") if frame["text"])
 
 
-async def talk(url: str, messages: Sequence[str | bytes], *, chunk: int = 3_200, seconds: float = 20) -> Talk:
-    """Send everything, audio in chunks, and read until the server closes."""
+async def talk(
+    url: str, messages: Sequence[str | bytes], *, chunk: int = 3_200, seconds: float = 20, pause: float = 0.0
+) -> Talk:
+    """Send everything, audio in chunks `pause` seconds apart, and read until the server closes."""
     frames: list[dict[str, Any]] = []
     with anyio.fail_after(seconds):
         async with connect(url) as socket, anyio.create_task_group() as tasks:
-            tasks.start_soon(_send, socket, messages, chunk)
+            tasks.start_soon(_send, socket, messages, chunk, pause)
             try:
                 async for message in socket:
                     frames.append(json.loads(message))  # noqa: PERF401 - kept when the connection breaks
@@ -143,7 +145,7 @@ async def talk(url: str, messages: Sequence[str | bytes], *, chunk: int = 3_200,
     return Talk(frames, socket.close_code or 0, socket.close_reason or "")
 
 
-async def _send(socket: ClientConnection, messages: Sequence[str | bytes], chunk: int) -> None:
+async def _send(socket: ClientConnection, messages: Sequence[str | bytes], chunk: int, pause: float) -> None:
     try:
         for message in messages:
             parts = (
@@ -153,5 +155,6 @@ async def _send(socket: ClientConnection, messages: Sequence[str | bytes], chunk
             )
             for part in parts:
                 await socket.send(part)
+                await anyio.sleep(pause)
     except ConnectionClosed:
         pass

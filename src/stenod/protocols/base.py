@@ -41,6 +41,8 @@ class Patience:
     """Without audio in the middle of speech before the utterance is committed."""
     heartbeat: float | None = None
     """Without anything sent before a `Ticked`."""
+    resume: bool = False
+    """Whether the session of a lost connection is kept for the client to come back, without its asking for that."""
     again: bool = False
     """Whether the client, having ended a session, may begin another on the same connection: for as long as it likes."""
 

@@ -41,9 +41,8 @@ LARGEST_TEXT = 16_384
 class Pcm:
     """One client of `/ws`."""
 
-    patience = Patience()
-
     def __init__(self, handshake: Handshake) -> None:
+        self.patience = Patience(resume=handshake.query.get("shape") == "stenod")
         fields = Fields(handshake.query)
         self._options = _options(fields, handshake.defaults)
         self._problem = fields.problem

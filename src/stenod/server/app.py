@@ -117,9 +117,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(title="stenod", version=version("stenod"), description="Speech to text.", lifespan=lifespan)
     app.state.admission = admission
+    app.state.parking = parking
     app.state.drain = drain
     for path, make in SOCKETS:
-        _add_socket(app, path, make, admission, parking)
+        _add_socket(app, path, make, admission)
     for upload in UPLOADS:
         _add_upload(app, upload, admission)
     app.include_router(health.router)
@@ -131,10 +132,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _add_socket(app: FastAPI, path: str, make: websocket.MakeProtocol, admission: Admission, parking: Parking) -> None:
+def _add_socket(app: FastAPI, path: str, make: websocket.MakeProtocol, admission: Admission) -> None:
     async def serve(socket: WebSocket) -> None:
         name = str(socket.scope["request_id"])
-        await websocket.serve(socket, make, app.state.service, admission, parking, name=name)
+        await websocket.serve(socket, make, app.state.service, admission, app.state.parking, name=name)
 
     app.add_api_websocket_route(path, serve)
 

@@ -91,18 +91,26 @@ class Connection:
                     await self.refuse(_mistake())
                 self._expect_reading(True)
         finally:
-            if self._handle is not None:
-                self._handle.detach()
+            self._leave()
 
     async def refuse(self, error: StenodError) -> None:
         """Tell why not, and close."""
         retry_after = getattr(error, "retry_after", None)
         await self._say(Failed(error.code, error.message, fatal=True, retry_after=retry_after), last=True)
 
+    def _leave(self) -> None:
+        """The connection is over, and its session with it."""
+        if self._handle is not None:
+            self._handle.detach()
+
     # ------------------------------------------------------------------------------------------------------- listening
 
+    def _opening(self) -> list[Command]:
+        """What the mere connection says."""
+        return self._protocol.open()
+
     async def _listen(self) -> None:
-        for command in self._protocol.open():
+        for command in self._opening():
             await self._obey(command)
         while not self._over:
             try:
@@ -177,10 +185,14 @@ class Connection:
     def _session(self) -> Handle:
         if self._handle is None:
             assert self._tasks is not None  # noqa: S101 running
-            stall = self._protocol.patience.stall
-            self._handle = self._service.sessions.open(self._service.options(), stall=stall)
+            self._handle = self._begin()
             self._tasks.start_soon(self._tell, self._handle)
         return self._handle
+
+    def _begin(self, origin: float = 0.0) -> Handle:
+        """A session, at `origin` seconds of its time line. Raises Overloaded."""
+        stall = self._protocol.patience.stall
+        return self._service.sessions.open(self._service.options(), stall=stall, origin=origin)
 
     # --------------------------------------------------------------------------------------------------------- telling
 

@@ -8,10 +8,12 @@ from typing import TypeAlias
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
-from stenod.errors import Overloaded
+from stenod.errors import StenodError
 from stenod.protocols.base import Close, Handshake, WireProtocol
 from stenod.server.admission import Admission
 from stenod.server.connection import Connection
+from stenod.server.parking import Parking
+from stenod.server.resumable import ResumableConnection, Return, asks_to_resume
 from stenod.server.transport import Closed
 from stenod.service import Service
 
@@ -50,7 +52,9 @@ class WebSocketTransport:
             await self._socket.close(close.code, reason)
 
 
-async def serve(socket: WebSocket, make: MakeProtocol, service: Service, admission: Admission, *, name: str) -> None:
+async def serve(  # noqa: PLR0913 - the places that a client may have
+    socket: WebSocket, make: MakeProtocol, service: Service, admission: Admission, parking: Parking, *, name: str
+) -> None:
     """One WebSocket, from its handshake to its end. Those for whom there is no place are told so in their dialect."""
     await socket.accept()
     handshake = Handshake(
@@ -60,12 +64,16 @@ async def serve(socket: WebSocket, make: MakeProtocol, service: Service, admissi
         subprotocols=tuple(socket.scope.get("subprotocols", ())),
         defaults=service.options(),
     )
-    connection = Connection(WebSocketTransport(socket), make(handshake), service)
+    transport, protocol = WebSocketTransport(socket), make(handshake)
     try:
         with admission.enter():
-            await connection.run()
-    except Overloaded as full:
-        await connection.refuse(full)
+            if parking.window > 0 and (protocol.patience.resume or asks_to_resume(handshake.query)):
+                back = Return.of(handshake.query)
+                await ResumableConnection(transport, protocol, service, parking, back).run()
+            else:
+                await Connection(transport, protocol, service).run()
+    except StenodError as refused:
+        await Connection(transport, protocol, service).refuse(refused)
 
 
 def joined(fields: Iterable[tuple[str, object]]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stenod.engines.base import LoadOptions, Model
@@ -72,6 +72,8 @@ class Server(Group):
     """Largest uploaded file, in megabytes of a million bytes."""
     log_level: Annotated[LogLevel, BeforeValidator(_upper), Also(alias="LOG_LEVEL", flag="--log-level")] = "INFO"
     """How much is logged to standard error. `DEBUG` adds a line for each request."""
+    resume_secret: Annotated[SecretStr | None, Also(allowed="any text; the same on servers that share clients")] = None
+    """Signs resume tokens, so that another server, or this one restarted, believes them; made up at the start otherwise."""
     cors_origins: Annotated[
         tuple[str, ...], BeforeValidator(_listed), Also(allowed="a list of origins (in the environment: with commas)")
     ] = ()
@@ -143,6 +145,8 @@ class Stream(Group):
     """Events kept for a client that does not read them; then the connection is closed with the reason."""
     idle: Annotated[float, Field(ge=0)] = 0.0
     """Seconds without any message after which a connection is closed; 0 never."""
+    resume_window: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    """Seconds that a lost connection may take to come back to its session, where the client can; 0 keeps none."""
     stall: Annotated[float, Field(ge=0)] = 5.0
     """Seconds without audio in the middle of speech after which what was said so far is an utterance; 0 never."""
 
