@@ -62,7 +62,10 @@ Outgoing: TypeAlias = str | bytes | Close
 class WireProtocol(Protocol):
     """One dialect on one connection, made from its `Handshake`."""
 
-    patience: Patience
+    @property
+    def patience(self) -> Patience:
+        """How long the runner waits. Asked each time: it may depend on what was said."""
+        ...
 
     def open(self) -> list[Command]:
         """What the mere connection already says: a `Configure` where the dialect needs no first frame, or nothing."""
