@@ -7,10 +7,12 @@ connection or its last reset, in milliseconds' precision, so that sums of what a
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from stenod.events import Final, Partial, Stamp
+from stenod.events import Detail, Final, Partial, Stamp
 from stenod.transcript import Transcript
 
 
@@ -32,6 +34,8 @@ class Segments:
     """Where the utterance that goes on began: decoding remembers nothing from before."""
     _said: dict[int, str] = field(default_factory=dict)
     """The text of each utterance."""
+    _spans: list[tuple[float, float]] = field(default_factory=list)
+    """Where each segment lies in the session."""
 
     @property
     def text(self) -> str:
@@ -67,6 +71,7 @@ class Segments:
                 "cumulative_audio": end,
             }
             self.number += 1
+            self._spans.append((self._upto, event.end))
             self._upto = event.end
             self._note(event.utterance, event.transcript)
         if event.closes is not None:
@@ -83,6 +88,12 @@ class Segments:
         self._origin = self._upto = self._begun = at
         self.number = 0
         self._said.clear()
+        self._spans.clear()
+
+    def at(self, moment: float) -> int | None:
+        """Which segment holds the second `moment` of the session."""
+        number = bisect_right(self._spans, moment, key=lambda span: span[0])
+        return number if number and moment < self._spans[number - 1][1] else None
 
     def _span(self, end: float) -> tuple[float, float]:
         """Where the next segment begins, and ends when it reaches `end`."""
@@ -92,6 +103,44 @@ class Segments:
         before = self._said.get(utterance, "")
         glued = not before or (bool(transcript.words) and transcript.words[0].glued)
         self._said[utterance] = f"{before}{'' if glued or not transcript.text else ' '}{transcript.text}"
+
+
+@dataclass(slots=True)
+class Speakers:
+    """Who spoke in which segment, for `diarization_summary`; speakers count from 0 in the order in which they are heard."""
+
+    _ids: dict[str, int] = field(default_factory=dict)
+    _seconds: dict[int, dict[str, float]] = field(default_factory=dict)
+    """By segment, how long each spoke."""
+
+    def hear(self, transcript: Transcript, segments: Segments) -> None:
+        """An utterance again, with speakers on its words."""
+        for word in transcript.words:
+            segment = segments.at(word.middle)
+            if word.speaker is None or segment is None:
+                continue
+            self._ids.setdefault(word.speaker, len(self._ids))
+            spoken = self._seconds.setdefault(segment, {})
+            spoken[word.speaker] = spoken.get(word.speaker, 0.0) + word.end - word.start
+
+    def summary(self, known: Iterable[Detail] = ()) -> dict[str, Any]:
+        """The frame, each label under both the names it goes by; `known` says more of single speakers."""
+        more = {detail.get("label", detail.get("speaker_label")): detail for detail in known}
+        most = {
+            number: max(spoken, key=lambda label: spoken[label]) for number, spoken in sorted(self._seconds.items())
+        }
+        return {
+            "type": "diarization_summary",
+            "speaker_map": [
+                {"segment_id": number, "speaker_id": self._ids[label], "speaker_label": label}
+                for number, label in most.items()
+            ],
+            "audio_path": None,
+            "speakers": [
+                dict(more.get(label, {})) | {"speaker_id": number, "label": label, "speaker_label": label}
+                for label, number in self._ids.items()
+            ],
+        }
 
 
 def full_transcript(text: str, stamp: Stamp) -> dict[str, Any]:
