@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+import threading
 import wave
 from itertools import pairwise
+from pathlib import Path
 
 import anyio
 import numpy as np
@@ -57,7 +59,7 @@ def same(left, right):
 
 
 FORMATS = [
-    *(AudioFormat(encoding=encoding, rate=8_000) for encoding in Encoding),
+    *(AudioFormat(encoding=encoding, rate=8_000) for encoding in WIDTH),
     *(AudioFormat(rate=rate) for rate in (11_025, 16_000, 22_050, 24_000, 44_100, 48_000)),
     AudioFormat(encoding=Encoding.S24LE, rate=44_100, channels=2),
     AudioFormat(encoding=Encoding.F32LE, rate=48_000, channels=3, split=True),
@@ -222,3 +224,52 @@ async def test_many_intakes_share_the_scorer(samples):
                 tasks.start_soon(listen, scorer, index)
         for index in range(16):
             same(got[index], await heard(scorer, AudioFormat(), [streams[index]]))
+
+
+COMPRESSED = Path(__file__).parent / "audio" / "containers"
+
+
+@pytest.mark.parametrize("name", ["river.webm", "river.ogg"])
+@pytest.mark.parametrize("size", [313, 4_000])
+async def test_a_container_is_heard_live_whatever_the_slicing(name, size):
+    data = (COMPRESSED / name).read_bytes()
+    live = AudioFormat(encoding=Encoding.CONTAINER)
+    async with Scorer(Energy()) as scorer:
+        frames = []
+        for pieces in ([data], [data[at : at + size] for at in range(0, len(data), size)]):
+            intake = Intake(live, scorer)
+            heard_ = [frame for piece in pieces for frame in (await intake.hear(piece))[0]]
+            assert len(heard_) > 60
+            heard_ += (await intake.cut(last=True))[0]
+            await intake.close()
+            frames.append(heard_)
+        same([frames[0]], [frames[1]])
+    assert sum(len(frame.samples) for frame in frames[0]) == pytest.approx(2.927 * 16_000, abs=2)
+
+
+async def test_a_container_may_follow_raw_audio():
+    data = (COMPRESSED / "river.webm").read_bytes()
+    async with Scorer(Energy()) as scorer:
+        intake = Intake(AudioFormat(), scorer)
+        assert len((await intake.hear(bytes(1_024)))[0]) == 1
+        assert await intake.reformat(AudioFormat(encoding=Encoding.CONTAINER)) == [[]]
+        assert len((await intake.hear(data))[0]) > 60
+        held_back = await intake.reformat(AudioFormat())
+        assert 0 < sum(len(frame.samples) for frame in held_back[0]) < 8_000
+        assert not growing_threads()
+        assert len((await intake.hear(bytes(1_024)))[0]) == 1
+
+
+async def test_a_cancelled_listener_leaves_no_thread():
+    async with Scorer(Energy()) as scorer:
+        intake = Intake(AudioFormat(encoding=Encoding.CONTAINER), scorer)
+        await intake.hear((COMPRESSED / "river.webm").read_bytes()[:5_000])
+        assert growing_threads()
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await intake.close()
+    assert not growing_threads()
+
+
+def growing_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "stenod-growing"]

@@ -2,7 +2,7 @@
 
 One for each connection; a connection whose channels are split gives the frames of each channel apart, for a session of its
 own. Conversion leaves the event loop where it costs anything; speech is scored in batches across all sessions. Knows
-nothing of utterances, commands or sockets. One caller at a time.
+nothing of utterances, commands or sockets. One caller at a time, who closes it at the end.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ import anyio.to_thread
 import numpy as np
 
 from stenod.audio.convert import Converter, outputs
-from stenod.audio.formats import bytes_per_second, check
+from stenod.audio.formats import WIDTH, bytes_per_second, check
 from stenod.errors import BadRequest, EngineFailed
 from stenod.jobs import Frame, Samples
-from stenod.options import FRAME, AudioFormat
+from stenod.options import FRAME, AudioFormat, Encoding
 from stenod.vad.base import VadState
 from stenod.vad.scorer import Scorer
 
 _INLINE: Final = 0.1
 """Seconds of one channel that are converted on the event loop: that takes under 0.1 ms, less than a thread costs."""
+
+_PACKET: Final = 1_500
+"""Bytes of an Opus packet that is decoded on the event loop, for the same reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,11 @@ class Repairs:
     """Samples that were no number (NaN, infinity) and became 0."""
     bytes: int = 0
     """Bytes of a sample that has not become whole (yet; after the last `cut`, never)."""
+    packets: int = 0
+    """Packets of compressed audio that could not be decoded and were left out."""
 
     def __add__(self, other: Repairs) -> Repairs:
-        return Repairs(self.samples + other.samples, self.bytes + other.bytes)
+        return Repairs(self.samples + other.samples, self.bytes + other.bytes, self.packets + other.packets)
 
 
 @dataclass(slots=True, eq=False)
@@ -86,22 +91,43 @@ class Intake:
     @property
     def repairs(self) -> Repairs:
         """All that had to be repaired so far."""
-        return self._repaired + Repairs(self._converter.repaired, self._converter.waiting)
+        now = Repairs(self._converter.repaired, self._converter.waiting, self._converter.skipped)
+        return self._repaired + now
+
+    @property
+    def more(self) -> bool:
+        """Whether what was heard holds more than was given: hear no bytes, to get it. Compressed audio may hold hours."""
+        return self._converter.more
 
     async def hear(self, data: bytes) -> list[list[Frame]]:
-        """Take bytes, cut anywhere, and give the whole frames that are ready, for each channel."""
-        seconds = len(data) / bytes_per_second(self._format) * self._format.channels
-        if seconds > _INLINE:
-            converted = await anyio.to_thread.run_sync(self._converter.convert, data)
-        else:
+        """Take bytes and give the whole frames that are ready, for each channel.
+
+        Bytes are cut anywhere, but an Opus packet is given alone. Raises BadAudio for compressed audio that is none.
+        """
+        if self._quick(data):
             converted = self._converter.convert(data)
+        else:
+            converted = await anyio.to_thread.run_sync(self._converter.convert, data)
         return await self._frames(converted, rest=False)
 
-    async def cut(self) -> list[list[Frame]]:
+    def _quick(self, data: bytes) -> bool:
+        """Whether converting `data` costs less than a thread does."""
+        match self._format.encoding:
+            case Encoding.CONTAINER:
+                return False
+            case Encoding.OPUS:
+                return len(data) <= _PACKET
+            case _:
+                return len(data) / bytes_per_second(self._format) * self._format.channels <= _INLINE
+
+    async def cut(self, *, last: bool = False) -> list[list[Frame]]:
         """Give everything received so far, for each channel; the last frame is short where it has to be.
 
         Framing starts anew here, and conversion goes on in phase. Bytes of an unfinished sample still wait for the others.
+        `last`: no more will be heard, and what a decoder of compressed audio was still waiting for will not come.
         """
+        if last and self._format.encoding not in WIDTH:
+            return await self._frames(await anyio.to_thread.run_sync(self._converter.finish), rest=True)
         return await self._frames(self._converter.flush(), rest=True)
 
     async def reformat(self, audio_format: AudioFormat) -> list[list[Frame]]:
@@ -118,10 +144,17 @@ class Intake:
             raise BadRequest(message, code="bad_format")
         if audio_format == self._format:
             return [[] for _ in self._channels]
-        frames = await self.cut()
+        frames = await self.cut(last=True)
         self._repaired = self.repairs
+        await self.close()
         self._format, self._converter = audio_format, Converter(audio_format)
         return frames
+
+    async def close(self) -> None:
+        """Let go of everything, whatever else is being cancelled."""
+        if self._format.encoding not in WIDTH:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._converter.close)
 
     async def _frames(self, converted: Sequence[Samples], *, rest: bool) -> list[list[Frame]]:
         """Frame and score each channel; all wait for the scorer together, so that they share a batch."""

@@ -21,7 +21,11 @@ MIN_SILENCE_FLOOR: Final = 0.2
 
 
 class Encoding(StrEnum):
-    """How one sample is written in raw audio."""
+    """How audio is written: raw samples, or compressed.
+
+    Compressed audio says its own rate, and a container its number of channels: both are then ignored in `AudioFormat`
+    (but where channels are split, the container must have as many as were announced).
+    """
 
     S16LE = "s16le"
     F32LE = "f32le"
@@ -29,15 +33,19 @@ class Encoding(StrEnum):
     U8 = "u8"
     MULAW = "mulaw"
     ALAW = "alaw"
+    OPUS = "opus"
+    """Opus packets (RFC 6716), each an `Audio` of its own, one or two channels."""
+    CONTAINER = "container"
+    """A file as it grows: WebM, Ogg, fragmented MP4, FLAC, MP3, AAC, WAV, cut anywhere; several in a row are one stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioFormat:
-    """Raw interleaved audio."""
+    """Raw interleaved samples, or what `encoding` says."""
 
     encoding: Encoding = Encoding.S16LE
     rate: int = RATE
-    """Samples per second and channel, 8 000 to 48 000 (files of other rates are brought into that range as they are read)."""
+    """Samples per second and channel, 8 000 to 48 000 (files of other rates are brought into it as they are read)."""
     channels: int = 1
     split: bool = False
     """False mixes the channels down to one; True gives each channel a session of its own."""

@@ -46,7 +46,7 @@ def test_g711_rises_through_its_codes(encoding):
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
-@pytest.mark.parametrize("encoding", list(Encoding))
+@pytest.mark.parametrize("encoding", list(WIDTH))
 @given(data=st.data())
 def test_any_slicing_gives_the_same(encoding, channels, data):
     audio = data.draw(st.binary(max_size=200))

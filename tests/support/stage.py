@@ -67,6 +67,7 @@ class StageEars:
     """One byte is one frame for each channel: its value / 255 is the probability of speech. `!` is bad audio."""
 
     format: AudioFormat
+    more: bool = False
 
     async def hear(self, data: bytes) -> list[list[Frame]]:
         await anyio.lowlevel.checkpoint()
@@ -76,9 +77,12 @@ class StageEars:
         made = [Frame(np.full(FRAME, byte / 255, dtype=np.float32), byte / 255, byte / 255) for byte in data]
         return [list(made) for _ in range(channels)]
 
-    async def cut(self) -> list[list[Frame]]:
+    async def cut(self, *, last: bool = False) -> list[list[Frame]]:  # noqa: ARG002 - nothing is held back
         return [[] for _ in range(self.format.channels if self.format.split else 1)]
 
     async def reformat(self, audio_format: AudioFormat) -> list[list[Frame]]:
         self.format = audio_format
         return await self.cut()
+
+    async def close(self) -> None:
+        await anyio.lowlevel.checkpoint()

@@ -1,4 +1,4 @@
-"""Containers and codecs through PyAV, which brings its own ffmpeg. Only `audio.files` imports this.
+"""Containers and codecs through PyAV, which brings its own ffmpeg. Only `audio.files` and `audio.live` import this.
 
 ffmpeg is never told a name or a path, and may open nothing else: no protocol is allowed, and only demuxers of containers
 that hold their own audio are. Playlists, lists of other files (hls, dash, concat, imf) and raw codecs without a signature,
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import Final, Protocol, Self
 
 import av
 from av.audio.frame import AudioFrame
@@ -27,22 +27,54 @@ _OPTIONS: Final = {
     "protocol_whitelist": "none",
 }
 
+_AT_ONCE: Final = {"probesize": "32", "analyzeduration": "0"}
+"""The headers are believed, and decoding begins with the first packet."""
+
 _PATIENCE: Final = 8
 """Failed reads in a row after which a file is at its end."""
 
 _NOT_AUDIO: Final = "this is no audio file, or of a kind that stenod does not read"
 
 
-class Container:
-    """An open container; a context manager. Its audio comes out as f32le, in blocks of one codec frame or so."""
+class Bytes(Protocol):
+    """A file as it is read here; `seek` and `tell` are asked only where it is `seekable`."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def read(self, size: int, /) -> bytes:
+        """Some bytes, `size` at most; none at the end."""
+        ...
+
+    def seekable(self) -> bool:
+        """Whether it can be read anywhere."""
+        ...
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go somewhere."""
+        ...
+
+    def tell(self) -> int:
+        """Where that is."""
+        ...
+
+
+class Container:
+    """An open container; a context manager. Its audio comes out as f32le, in blocks of one codec frame or so.
+
+    `kind` names the demuxer of a file that is still growing: nothing is read ahead to find out.
+    """
+
+    def __init__(self, file: Bytes, *, kind: str | None = None) -> None:
         self.skipped = 0
         """Packets that could not be read or decoded."""
         self.decoded = 0
         """Frames that could."""
         try:
-            self._container = av.open(_Nameless(file), "r", options=_OPTIONS, metadata_errors="ignore")
+            self._container = av.open(
+                _Nameless(file),
+                "r",
+                format=kind,
+                options=_OPTIONS | (_AT_ONCE if kind else {}),
+                metadata_errors="ignore",
+            )
         except (av.FFmpegError, ValueError):
             raise BadAudio(_NOT_AUDIO) from None
         try:
@@ -129,7 +161,7 @@ class Container:
 class _Nameless:
     """A file as ffmpeg sees it: it can be read, and no name tempts it to guess."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Bytes) -> None:
         self.read = file.read
         self.seekable = file.seekable
         self.seek = file.seek

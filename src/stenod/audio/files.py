@@ -16,8 +16,8 @@ from types import TracebackType
 from typing import BinaryIO, Final, Protocol, Self, TypeAlias
 
 from stenod.audio.containers import Container
-from stenod.audio.formats import Unpacker, bytes_per_second, check
-from stenod.errors import BadAudio
+from stenod.audio.formats import WIDTH, Unpacker, bytes_per_second, check
+from stenod.errors import BadAudio, BadRequest
 from stenod.options import AudioFormat, Encoding
 
 Source: TypeAlias = bytes | BinaryIO | str | os.PathLike[str]
@@ -35,6 +35,8 @@ def open_audio(source: Source, *, raw: AudioFormat | None = None) -> AudioReader
     """
     if raw is not None:
         check(raw)
+        if raw.encoding not in WIDTH:
+            raise BadRequest(f"{raw.encoding} is no encoding of raw audio", code="bad_format")
     with ExitStack() as resources:
         file = _opened(source, resources)
         decoder = _Raw(file, raw) if raw is not None else resources.enter_context(Container(file))

@@ -1,4 +1,4 @@
-"""Raw audio formats: bytes to samples, and whether a format makes sense. No resampling, no containers, no frames.
+"""Raw audio formats: bytes to samples, and whether a format makes sense. No resampling, no codecs, no frames.
 
 Samples come out as float32, -1 to 1, shape (moments, channels): a *moment* is one sample of every channel.
 """
@@ -27,29 +27,35 @@ WIDTH: Final = {
     Encoding.MULAW: 1,
     Encoding.ALAW: 1,
 }
-"""Bytes per sample of one channel."""
+"""Bytes per sample of one channel, of raw audio; what is not here is compressed."""
 
 
 def check(audio_format: AudioFormat) -> None:
     """Raise BadRequest unless stenod can hear it."""
     lowest, highest = RATES
-    if not lowest <= audio_format.rate <= highest:
+    if audio_format.encoding in WIDTH and not lowest <= audio_format.rate <= highest:
         raise BadRequest(
             f"sample rate {audio_format.rate} is out of range: {lowest} to {highest} Hz", code="bad_format"
         )
     if not 1 <= audio_format.channels <= MOST_CHANNELS:
         raise BadRequest(f"{audio_format.channels} channels are out of range: 1 to {MOST_CHANNELS}", code="bad_format")
+    if audio_format.encoding is Encoding.OPUS and audio_format.channels > 2:
+        raise BadRequest("an Opus packet has one or two channels", code="bad_format")
 
 
 def bytes_per_second(audio_format: AudioFormat) -> int:
-    """Bytes that one second takes."""
+    """Bytes that one second of raw audio takes."""
     return audio_format.rate * audio_format.channels * WIDTH[audio_format.encoding]
 
 
 class Unpacker:
-    """Bytes to samples, cut anywhere: an incomplete moment waits for its other bytes."""
+    """Bytes of raw audio to samples, cut anywhere: an incomplete moment waits for its other bytes."""
+
+    more = False
+    skipped = 0
 
     def __init__(self, audio_format: AudioFormat) -> None:
+        self.rate = audio_format.rate
         self._encoding = audio_format.encoding
         self._channels = audio_format.channels
         self._moment = WIDTH[audio_format.encoding] * audio_format.channels  # bytes
@@ -71,6 +77,13 @@ class Unpacker:
         samples = self._decode(memoryview(data)[:whole])
         return samples.reshape(-1, self._channels)
 
+    def finish(self) -> Samples:
+        """Nothing is held back that could become a sample."""
+        return np.empty((0, self._channels), np.float32)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def _decode(self, data: memoryview) -> Samples:
         match self._encoding:
             case Encoding.S16LE:
@@ -85,6 +98,8 @@ class Unpacker:
                 return _ALAW[np.frombuffer(data, np.uint8)]
             case Encoding.F32LE:
                 return self._repair(np.frombuffer(data, "<f4"))
+            case compressed:
+                raise ValueError(f"{compressed} is no raw encoding")
 
     def _repair(self, samples: Samples) -> Samples:
         """Clip; what is no number becomes silence, and is counted."""

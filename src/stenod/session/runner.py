@@ -42,16 +42,25 @@ from stenod.session.outbox import Entry, Outbox
 class Ears(Protocol):
     """The intake: bytes to frames, a list of them for each channel."""
 
+    @property
+    def more(self) -> bool:
+        """Whether what was heard holds more frames than were given: hear no bytes, to get them."""
+        ...
+
     async def hear(self, data: bytes) -> list[list[Frame]]:
         """The frames that `data` completes."""
         ...
 
-    async def cut(self) -> list[list[Frame]]:
-        """Everything received so far, the last frame short."""
+    async def cut(self, *, last: bool = False) -> list[list[Frame]]:
+        """Everything received so far, the last frame short; `last`: no more will be heard."""
         ...
 
     async def reformat(self, audio_format: AudioFormat) -> list[list[Frame]]:
         """The format holds from the next byte; what was received so far."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything."""
         ...
 
 
@@ -121,12 +130,16 @@ class Runner:
             command: Command | None = None
             with anyio.move_on_after(self._limits.stall):
                 command = await commands.receive()
-            while any(session.undecoded > self._limits.behind for session in self._sessions):
-                await self._progress.wait()
+            await self._caught_up()
             try:
                 await self._take(command, tasks, lanes)
             except StenodError as error:
                 self._feed_all(Fail(error.code, error.message, fatal=True), tasks)
+
+    async def _caught_up(self) -> None:
+        """Wait while too much finished audio is undecoded."""
+        while any(session.undecoded > self._limits.behind for session in self._sessions):
+            await self._progress.wait()
 
     async def _take(self, command: Command | None, tasks: TaskGroup, lanes: AsyncExitStack) -> None:
         """Carry out one command; None says that there was none for a while."""
@@ -141,8 +154,11 @@ class Runner:
         match command:
             case Audio(data):
                 self._feed_frames(await self._ears.hear(data), tasks)
+                while self._ears.more:
+                    await self._caught_up()
+                    self._feed_frames(await self._ears.hear(b""), tasks)
             case Commit() | Clear() | End() | None:
-                self._feed_frames(await self._ears.cut(), tasks)
+                self._feed_frames(await self._ears.cut(last=isinstance(command, End)), tasks)
             case _:
                 pass
         channel = command.channel if isinstance(command, Commit) else None
@@ -200,6 +216,7 @@ class Runner:
     async def _start(self, options: Options, lanes: AsyncExitStack) -> None:
         """Make the intake, and a session and a lane for each channel."""
         self._ears = self._make_ears(options)
+        lanes.push_async_callback(self._ears.close)
         channels = options.format.channels if options.format.split else 1
         for _ in range(channels):
             self._lanes.append(await lanes.enter_async_context(self._recognizer.lane()))
