@@ -67,6 +67,7 @@ class Service:
         self.recognizer = LocalRecognizer(
             Registry.installed(),
             model=settings.model.name,
+            others=settings.model.others,
             load=settings.load_options(),
             workers=settings.model.workers,
             processing_timeout=settings.model.processing_timeout,

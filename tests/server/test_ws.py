@@ -225,3 +225,18 @@ async def test_a_connection_that_breaks_raises_nowhere_else(server: Running) -> 
     with pytest.raises(ConnectionClosed):
         await sockets[0].recv()
     assert (await talk(f"{server.ws}/ws", [pcm([4]), END])).text == said([4])
+
+
+async def test_a_second_model_revises_each_utterance() -> None:
+    with serving(fake(model={"name": "fake-streaming", "others": ["fake"]})) as running:
+        heard = await talk(f"{running.ws}/ws?revise=fake", [pcm([1, 2, 3]), pcm([4, 5]), END])
+        refused = await talk(f"{running.ws}/ws?revise=nobody", [pcm([1])])
+    assert [(frame["utterance"], frame["text"]) for frame in heard.of("revised")] == [
+        (1, said([1, 2, 3])),
+        (2, said([4, 5])),
+    ]
+    assert [word["word"] for word in heard.of("revised")[0]["words"]] == ["w1", "w2", "w3"]
+    kinds = [frame["type"] for frame in heard.frames if frame["type"] != "partial"]
+    assert kinds.index("final") < kinds.index("revised")
+    assert kinds[-1] == "ended"
+    assert refused.of("error")[0]["code"] == "model_not_found"

@@ -25,6 +25,7 @@ from stenod.events import (
     Partial,
     Ping,
     Ponged,
+    Revised,
     Stamp,
 )
 from stenod.options import MIN_SILENCE_FLOOR, AudioFormat, Encoding, Options
@@ -80,6 +81,9 @@ class Pcm:
                 return [self._write(_text(event) | {"stable_text": transcript.text[:stable]}, stamp)]
             case Final(transcript=transcript, closes=closes):
                 return [self._write(_text(event) | {"stable_text": transcript.text, "cause": closes}, stamp)]
+            case Revised(utterance, transcript):
+                better = {"type": "revised", "utterance": utterance, "text": transcript.text}
+                return [self._write(better | {"words": [_word(word) for word in transcript.words]}, stamp)]
             case Failed(utterance=None) if stamp.channel > 0:
                 return []  # of the connection: told once, for the first channel
             case Failed(code, message, fatal):
@@ -122,6 +126,14 @@ def _word(word: Word) -> dict[str, Any]:
 
 def _options(fields: Fields, defaults: Options) -> Options:
     turns, decode = defaults.endpointing, defaults.decode
+    second = fields.text("revise")
+    asked = replace(
+        decode,
+        model=fields.text("model") or decode.model,
+        language=fields.language("language", decode.language),
+        prompt=fields.text("prompt") or decode.prompt,
+        hotwords=fields.items("hotwords") or decode.hotwords,
+    )
     threshold = fields.number("threshold", turns.threshold, 0.05, 0.95)
     return replace(
         defaults,
@@ -140,13 +152,8 @@ def _options(fields: Fields, defaults: Options) -> Options:
             min_silence=fields.number("min_silence", turns.min_silence, MIN_SILENCE_FLOOR, 30.0),
             padding=fields.number("padding", turns.padding, 0.0, 5.0),
         ),
-        decode=replace(
-            decode,
-            model=fields.text("model") or decode.model,
-            language=fields.language("language", decode.language),
-            prompt=fields.text("prompt") or decode.prompt,
-            hotwords=fields.items("hotwords") or decode.hotwords,
-        ),
+        decode=asked,
+        revision=replace(asked, model=second) if second else None,
         partials=fields.flag("partials", default=defaults.partials),
         partial_interval=fields.number("partial_interval", defaults.partial_interval, 0.1, 60.0),
         max_utterance=fields.number("max_utterance", defaults.max_utterance, 1.0, 600.0),

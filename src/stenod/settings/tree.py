@@ -85,6 +85,10 @@ class ModelSettings(Group):
 
     name: Annotated[str, Field(min_length=1), Also(flag="--model", allowed="a name from `stenod models`")] = "auto"
     """Model to use where the client names none; `auto` takes the most accurate that is installed."""
+    others: Annotated[
+        tuple[str, ...], BeforeValidator(_listed), Also(allowed="a list of names (in the environment: with commas)")
+    ] = ()
+    """Further models that clients may name, as for a second pass; installed ones of any quality they may name anyway."""
     precision: Annotated[Precision, BeforeValidator(_lower), Also(alias="MODEL_PRECISION")] = "auto"
     """Arithmetic of the model; `auto` is what the engine does best. Told at the start where it has no effect."""
     device: Annotated[
