@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from stenod.settings import Settings
 from support.serving import Running, fake, pcm, said, serving, talk, until
 
 pytestmark = pytest.mark.anyio
@@ -228,7 +229,10 @@ async def test_a_connection_that_breaks_raises_nowhere_else(server: Running) -> 
 
 
 async def test_a_second_model_revises_each_utterance() -> None:
-    with serving(fake(model={"name": "fake-streaming", "others": ["fake"]})) as running:
+    settings = Settings.model_validate(
+        {"model": {"name": "fake-streaming", "others": ["fake"]}, "endpointing": {"vad": "energy", "min_silence": 0.4}}
+    )
+    with serving(settings) as running:
         heard = await talk(f"{running.ws}/ws?revise=fake", [pcm([1, 2, 3]), pcm([4, 5]), END])
         refused = await talk(f"{running.ws}/ws?revise=nobody", [pcm([1])])
     assert [(frame["utterance"], frame["text"]) for frame in heard.of("revised")] == [
