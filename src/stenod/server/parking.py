@@ -57,8 +57,8 @@ class Kept:
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of one sample of every channel."""
-        return WIDTH[self._format.encoding] * self._format.channels
+        """Bytes of one sample of every channel. The places of compressed audio are not samples but bytes: 1."""
+        return WIDTH.get(self._format.encoding, 0) * self._format.channels or 1
 
     @property
     def offset(self) -> int:
@@ -67,7 +67,12 @@ class Kept:
 
     @property
     def acked(self) -> int:
-        """Number of the first sample of the client's audio that it must keep: everything before is settled."""
+        """Number of the first sample of the client's audio that it must keep: everything before is settled.
+
+        Of compressed audio all is to be kept: no decoder takes it up in the middle.
+        """
+        if self._format.encoding not in WIDTH:
+            return self.origin
         seconds = min(self._acked.values(), default=0.0)
         return max(self.origin, int(seconds * self._format.rate + 1e-6))
 
