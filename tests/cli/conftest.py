@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from stenod.settings import catalogue
+from support.serving import Running, fake, serving
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +37,10 @@ def stenod(tmp_path, outside) -> Callable[..., subprocess.CompletedProcess[str]]
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Running]:
+    """One server with the tone reader for the tests of clients."""
+    with serving(fake()) as running:
+        yield running

@@ -41,7 +41,7 @@ def test_help_names_the_commands(call) -> None:
     done = call("--help")
     assert done.code == 0
     listed = done.out[done.out.index("Commands:") :].split("\n")[1:-1]
-    assert [line.split()[0] for line in listed] == ["serve", "file", "models", "config"]
+    assert [line.split()[0] for line in listed] == ["serve", "file", "microphone", "client", "models", "config"]
     assert "\x1b" not in done.out
 
 

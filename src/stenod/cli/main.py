@@ -12,8 +12,10 @@ from typing import Annotated
 import typer
 
 from stenod import __version__
+from stenod.cli.client import client
 from stenod.cli.config import config
 from stenod.cli.file import file
+from stenod.cli.microphone import microphone
 from stenod.cli.models import models
 from stenod.cli.serve import serve
 from stenod.errors import StenodError
@@ -30,6 +32,8 @@ app = typer.Typer(
 app.command("serve")(serve)
 app.command("websocket", hidden=True)(serve)
 app.command("file")(file)
+app.command("microphone")(microphone)
+app.command("client")(client)
 app.command("models")(models)
 app.command("config")(config)
 

@@ -40,7 +40,7 @@ class Wish:
 def render(heard: Sequence[Spoken], *, seconds: float, language: str | None, wish: Wish) -> str:
     """The document for `heard`, the finals of a file of `seconds` seconds; it ends with a newline."""
     if wish.format is Format.TEXT and wish.timestamps:
-        return "".join(f"[{_clock(one.start)} - {_clock(one.end)}] {one.transcript.text}\n" for one in segments(heard))
+        return "".join(f"{line}\n" for line in stamped(heard))
     form = {"response_format": str(wish.format)}
     if language:
         form["language"] = language
@@ -54,6 +54,11 @@ def render(heard: Sequence[Spoken], *, seconds: float, language: str | None, wis
         renderer.send(_final(number, one), stamp)
     body = str(renderer.send(Ended(seconds, Account()), stamp)[0])
     return body if body.endswith("\n") else body + "\n"
+
+
+def stamped(heard: Sequence[Spoken]) -> list[str]:
+    """A line for each sentence, with its times."""
+    return [f"[{_clock(one.start)} - {_clock(one.end)}] {one.transcript.text}" for one in segments(heard)]
 
 
 def _final(number: int, one: Spoken) -> Final:
