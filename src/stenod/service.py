@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -64,6 +65,8 @@ class Service:
         """Why the default model could not be loaded, if so."""
         self.ready = False
         """Whether the default model is loaded."""
+        self.load_seconds: float | None = None
+        """What loading it took."""
         self.recognizer = LocalRecognizer(
             Registry.installed(),
             model=settings.model.name,
@@ -169,8 +172,10 @@ class Service:
         return Intake(options.format, self._scorer)
 
     async def _preload(self) -> None:
+        began = time.monotonic()
         try:
             await self.recognizer.preload(self.settings.model.name)
+            self.load_seconds = round(time.monotonic() - began, 3)
             self.ready = True
         except StenodError as error:
             self.failure = error.message

@@ -109,6 +109,8 @@ def run(app: FastAPI, settings: Settings, announce: Callable[[str], None]) -> in
     """
     sockets = listen(settings.server.host, settings.server.port)
     try:
+        if settings.server.monitor_port:
+            sockets += listen(settings.server.host, settings.server.monitor_port)
         return anyio.run(
             partial(_run, app, settings, sockets, announce),
             backend_options={"use_uvloop": find_spec("uvloop") is not None},

@@ -18,6 +18,7 @@ from stenod.settings import Settings
 def serve(  # noqa: PLR0913, PLR0917 - a parameter for each flag
     host: Annotated[str | None, flag("server.host")] = None,
     port: Annotated[int | None, flag("server.port")] = None,
+    monitor_port: Annotated[int | None, flag("server.monitor_port")] = None,
     max_connections: Annotated[int | None, flag("server.max_connections")] = None,
     grace: Annotated[float | None, flag("server.grace")] = None,
     model: ModelName = None,
@@ -28,6 +29,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a parameter for each flag
     flags = {
         "server.host": host,
         "server.port": port,
+        "server.monitor_port": monitor_port,
         "server.max_connections": max_connections,
         "server.grace": grace,
         "server.log_level": log_level,

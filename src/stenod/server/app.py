@@ -6,6 +6,7 @@ Adding a dialect is a row in `SOCKETS` or `UPLOADS`; nothing else in this folder
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -27,8 +28,11 @@ from stenod.protocols.openai_rest import OpenAITranscription
 from stenod.protocols.parakeet_fastapi import ParakeetFastAPI
 from stenod.protocols.parakeet_fastapi_ws import ParakeetFastAPISocket
 from stenod.protocols.pcm import Pcm
-from stenod.server import errors, health, rest, schemas, websocket
+from stenod.protocols.stt_service import SttService
+from stenod.server import errors, health, rest, schemas, stt_service_http, websocket
 from stenod.server.admission import Admission
+from stenod.server.measured import Measured, MeasuredRenderer
+from stenod.server.measures import Measures
 from stenod.server.parking import Parking
 from stenod.service import Service
 from stenod.settings import Settings, load_settings
@@ -62,7 +66,11 @@ def shaped(handshake: Handshake) -> WireProtocol:
     return SHAPES.get(handshake.query.get("shape", ""), Pcm)(handshake)
 
 
-SOCKETS: tuple[tuple[str, websocket.MakeProtocol], ...] = (("/ws", shaped), ("/v1/audio/stream", Nexa))
+SOCKETS: tuple[tuple[str, websocket.MakeProtocol], ...] = (
+    ("/ws", shaped),
+    ("/ws/transcribe", SttService),
+    ("/v1/audio/stream", Nexa),
+)
 
 _OPENAI = Upload(
     path="/v1/audio/transcriptions",
@@ -117,6 +125,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(title="stenod", version=version("stenod"), description="Speech to text.", lifespan=lifespan)
     app.state.admission = admission
+    app.state.measures = Measures(time.time())
     app.state.parking = parking
     app.state.drain = drain
     for path, make in SOCKETS:
@@ -124,10 +133,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for upload in UPLOADS:
         _add_upload(app, upload, admission)
     app.include_router(health.router)
+    app.include_router(stt_service_http.router)
     if chosen.server.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=chosen.server.cors_origins, allow_methods=["*"], allow_headers=["*"]
         )
+    if chosen.server.monitor_port:
+        app.add_middleware(stt_service_http.MonitorPort, port=chosen.server.monitor_port, main=app)
     errors.install(app)
     return app
 
@@ -135,14 +147,25 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _add_socket(app: FastAPI, path: str, make: websocket.MakeProtocol, admission: Admission) -> None:
     async def serve(socket: WebSocket) -> None:
         name = str(socket.scope["request_id"])
-        await websocket.serve(socket, make, app.state.service, admission, app.state.parking, name=name)
+        with app.state.measures.connection(name) as tally:
+
+            def measured(handshake: Handshake) -> WireProtocol:
+                return Measured(make(handshake), tally)
+
+            await websocket.serve(socket, measured, app.state.service, admission, app.state.parking, name=name)
 
     app.add_api_websocket_route(path, serve)
 
 
 def _add_upload(app: FastAPI, upload: Upload, admission: Admission) -> None:
     async def transcribe(request: Request) -> Response:
-        return await rest.answer(request, upload.make, app.state.service, admission, name=errors.request_id(request))
+        name = errors.request_id(request)
+        with app.state.measures.connection(name) as tally:
+
+            def measured(handshake: Handshake) -> rest.Renderer:
+                return MeasuredRenderer(upload.make(handshake), tally)
+
+            return await rest.answer(request, measured, app.state.service, admission, name=name)
 
     responses: dict[int | str, dict[str, Any]] = {
         status: {"model": upload.problem, "description": _PROBLEMS[status]} for status in upload.problems

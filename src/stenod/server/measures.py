@@ -1,7 +1,7 @@
-"""What happens at all the doors, added up: a fold over the commands and events of every connection of every dialect.
+"""What happens at all the doors, added up: a fold over the events of every connection of every dialect.
 
 No clock, socket or dialect enters this file: the time is that of each event's stamp. Whoever shows figures (`/stats`, a
-metrics page) reads them here, and what the recognisers count from `recognizer.snapshot()`.
+metrics page) reads them here, and what the recognisers count from `recognizer.snapshot()`. `measured` feeds it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from stenod.events import (
-    Command,
     Committed,
     Configured,
     Ended,
@@ -36,6 +35,7 @@ LATE: Final = 0.5
 """Seconds between two messages of audio, in the middle of speech, from which on the audio has run dry."""
 
 State: TypeAlias = Literal["active", "processing", "buffering", "error"]
+STATES: Final[tuple[State, ...]] = get_args(State)
 
 
 @dataclass(slots=True)
@@ -85,8 +85,6 @@ class Sums:
     """Finals that had text."""
     errors: Counter[str] = field(default_factory=Counter)
     """By code."""
-    commands: Counter[str] = field(default_factory=Counter)
-    """By name."""
     events: Counter[str] = field(default_factory=Counter)
     """By name."""
     overruns: int = 0
@@ -115,6 +113,7 @@ class Tally:
 
     id: str = ""
     dialect: str = ""
+    connections: Counter[str] = field(default_factory=Counter)
     own: Sums = field(default_factory=Sums)
     whole: Sums = field(default_factory=Sums)
     recent: deque[Error] = field(default_factory=lambda: deque(maxlen=RECENT))
@@ -142,12 +141,17 @@ class Tally:
             return "error"
         return "processing" if self.waiting else "buffering" if self._speaking else "active"
 
-    def obey(self, command: Command) -> None:
-        """Take in what the client asks."""
-        for sums in (self.own, self.whole):
-            sums.commands[type(command).__name__] += 1
+    @property
+    def active(self) -> int:
+        """Utterances that are being spoken, or whose closing final is still to come."""
+        return self.waiting + len(self._speaking)
 
-    def say(self, event: Event, stamp: Stamp) -> None:
+    def name(self, dialect: str) -> None:
+        """Learn which dialect it speaks."""
+        self.connections[dialect] += not self.dialect
+        self.dialect = dialect
+
+    def add(self, event: Event, stamp: Stamp) -> None:
         """Take in what the client is told."""
         self.undecoded = stamp.lag
         self._upto.setdefault(stamp.channel, stamp.acked)
@@ -172,6 +176,8 @@ class Tally:
                 sums.utterances += 1
             case Failed(code):
                 sums.errors[code] += 1
+            case Ended(seconds):
+                sums.seconds += max(0.0, seconds - self._upto[stamp.channel])
             case Warned("audio_dropped_during_pause"):
                 sums.overruns += 1
             case _:
@@ -225,11 +231,9 @@ class Measures:
     recent: deque[Error] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     @contextmanager
-    def connection(self, name: str, dialect: str) -> Iterator[Tally]:
+    def connection(self, name: str) -> Iterator[Tally]:
         """One connection, for as long as it lasts."""
-        tally = Tally(name, dialect, whole=self.sums, recent=self.recent)
-        self.connections[dialect] += 1
-        self.open[name] = tally
+        tally = self.open[name] = Tally(name, whole=self.sums, recent=self.recent, connections=self.connections)
         try:
             yield tally
         finally:

@@ -64,6 +64,9 @@ class Server(Group):
     """Address to listen on. The default answers this machine only; `0.0.0.0` answers everyone who can reach it."""
     port: Annotated[int, Field(ge=0, le=65535), Also(flag="--port")] = 8000
     """TCP port to listen on; 0 takes any that is free."""
+    monitor_port: Annotated[int, Field(ge=0, le=65535), Also(flag="--monitor-port")] = 0
+    """A second TCP port, for `/health`, `/health/ready`, `/health/live`, `/stats`, `/metrics` (JSON) and `/info` alone;
+    0 for none."""
     max_connections: Annotated[int, Field(ge=1), Also(flag="--max-connections")] = 100
     """Sessions served at once, live and files together; further ones are refused with a time to come back."""
     grace: Annotated[float, Field(ge=0, le=3600), Also(flag="--grace")] = 10.0
