@@ -159,6 +159,7 @@ class Session:
 
     def _decoded(self, decoded: Decoded) -> None:
         shown = self._telling.answer(decoded)
+        self._hearing.recover()
         endpointing = self._hearing.options.endpointing
         if shown is None or shown.turn_end is None or endpointing.turn_threshold is None:
             return

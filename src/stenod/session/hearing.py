@@ -109,6 +109,18 @@ class Hearing:
         if utterance is not None and utterance.stretch is not None:
             utterance.stretch.origin = utterance.stretch.start = utterance.piece_from = self.position
 
+    def recover(self) -> None:
+        """Where the open utterance has failed, what it has not told yet is the next one: the failure silences no more."""
+        failed = self.open
+        if failed is None or not failed.failed or failed.stretch is None:
+            return
+        self.telling.abandon(failed.stretch)
+        self._floor = failed.piece_from
+        follower = self._begin(failed.piece_from)
+        if self.endpointer.speaking:
+            at, start = self.position / RATE, failed.piece_from / RATE
+            self.emit(SpeechStarted(follower.number, at, start, 1.0, self._levels[-1][1]))
+
     # ----------------------------------------------------------------------------------------------------- speech
 
     def _signal(self, signal: Signal, frame: Frame) -> None:
