@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,10 +59,6 @@ class Plain:
         return [json.dumps({"type": name})]
 
 
-class Hurried(Plain):
-    patience = Patience(identify=0.3)
-
-
 class Idle(Plain):
     patience = Patience(idle=0.3)
 
@@ -85,7 +80,7 @@ class Closing(Plain):
 @pytest.fixture(scope="module")
 def doors() -> Iterator[Running]:
     def prepare(app: FastAPI) -> None:
-        for dialect in (Plain, Hurried, Idle, Lively, Flood, Closing):
+        for dialect in (Plain, Idle, Lively, Flood, Closing):
             server_app._add_socket(app, f"/{dialect.__name__.lower()}", dialect, app.state.admission)
 
     with serving(fake(), prepare) as running:
@@ -138,18 +133,6 @@ async def test_large_messages_are_understood_in_a_thread(doors: Running) -> None
     small, large = seen
     assert small != large
     assert "worker" in large.lower()
-
-
-async def test_nobody_may_stay_unknown_for_long(doors: Running) -> None:
-    began = time.monotonic()
-    heard = await talk(f"{doors.ws}/hurried?mode=late", [])
-    assert 0.2 < time.monotonic() - began < 3
-    assert (heard.frames[-1]["code"], heard.code) == ("unidentified", 1011)
-    async with connect(f"{doors.ws}/hurried?mode=late") as client:
-        await client.send("me")
-        assert json.loads(await client.recv()) == {"type": "Identified"}
-        with pytest.raises(TimeoutError), anyio.fail_after(0.6):
-            await client.recv()
 
 
 async def test_silence_on_the_wire_ends_the_session(doors: Running) -> None:

@@ -29,8 +29,11 @@ from stenod.protocols.parakeet_fastapi import ParakeetFastAPI
 from stenod.protocols.parakeet_fastapi_ws import ParakeetFastAPISocket
 from stenod.protocols.pcm import Pcm
 from stenod.protocols.stt_service import SttService
+from stenod.protocols.tldw import Tldw
 from stenod.server import errors, health, rest, schemas, stt_service_http, websocket
 from stenod.server.admission import Admission
+from stenod.server.gate import Gate
+from stenod.server.guard import Guard
 from stenod.server.measured import Measured, MeasuredRenderer
 from stenod.server.measures import Measures
 from stenod.server.parking import Parking
@@ -70,6 +73,7 @@ SOCKETS: tuple[tuple[str, websocket.MakeProtocol], ...] = (
     ("/ws", shaped),
     ("/ws/transcribe", SttService),
     ("/v1/audio/stream", Nexa),
+    ("/api/v1/audio/stream/transcribe", Tldw),
 )
 
 _OPENAI = Upload(
@@ -106,6 +110,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     chosen = settings or load_settings(environ=os.environ, directory=Path.cwd())
     admission = Admission(chosen.server.max_connections)
+    guard = Guard(chosen.server.api_key)
     secret = chosen.server.resume_secret
     parking = Parking(
         chosen.stream.resume_window, chosen.stream.max_unread, secret.get_secret_value() if secret is not None else None
@@ -128,12 +133,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.measures = Measures(time.time())
     app.state.parking = parking
     app.state.drain = drain
+    app.state.guard = guard
     for path, make in SOCKETS:
         _add_socket(app, path, make, admission)
     for upload in UPLOADS:
         _add_upload(app, upload, admission)
     app.include_router(health.router)
     app.include_router(stt_service_http.router)
+    if not guard.open:
+        app.add_middleware(Gate, guard=guard)
     if chosen.server.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=chosen.server.cors_origins, allow_methods=["*"], allow_headers=["*"]
@@ -147,12 +155,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _add_socket(app: FastAPI, path: str, make: websocket.MakeProtocol, admission: Admission) -> None:
     async def serve(socket: WebSocket) -> None:
         name = str(socket.scope["request_id"])
+        state = app.state
         with app.state.measures.connection(name) as tally:
 
             def measured(handshake: Handshake) -> WireProtocol:
                 return Measured(make(handshake), tally)
 
-            await websocket.serve(socket, measured, app.state.service, admission, app.state.parking, name=name)
+            await websocket.serve(
+                socket, measured, state.service, admission, state.parking, guard=state.guard, name=name
+            )
 
     app.add_api_websocket_route(path, serve)
 

@@ -33,6 +33,7 @@ from stenod.events import (
 )
 from stenod.protocols.base import Close, Outgoing, WireProtocol
 from stenod.server.admission import RETRY_AFTER
+from stenod.server.guard import Guard, Unauthenticated
 from stenod.server.offer import offers
 from stenod.server.transport import Closed, Transport
 from stenod.service import Service
@@ -53,7 +54,10 @@ GOODBYE_PATIENCE = 1.0
 class Connection:
     """One client. It lives as long as `run`; its session is cancelled when it goes before the session has ended."""
 
-    def __init__(self, transport: Transport, protocol: WireProtocol, service: Service) -> None:
+    def __init__(
+        self, transport: Transport, protocol: WireProtocol, service: Service, *, guard: Guard | None = None
+    ) -> None:
+        """`guard` must be told who is calling before anything else; None: it is known."""
         self.failed: Failed | None = None
         """The fatal failure that was told, if any."""
         self._transport = transport
@@ -66,7 +70,8 @@ class Connection:
         self._parsing = anyio.Lock(fast_acquire=True)  # while a thread is in `receive`, nobody enters `send`
         self._write = anyio.CancelScope()
         self._born = self._said = anyio.current_time()
-        self._identified = False
+        self._guard = guard
+        self._identified = guard is None
         self._told = anyio.Event()  # set, and made anew, when the session that was ending has said everything
         self._listening = True
         self._ending = False  # the client, or its transport, has said that this is all
@@ -141,14 +146,16 @@ class Connection:
             return math.inf
         patience = self._protocol.patience
         idle = patience.idle or self._service.settings.stream.idle or math.inf
-        identify = math.inf if self._identified or patience.identify is None else self._born + patience.identify
+        identify = self._born + (patience.identify or 0.0) if not self._identified else math.inf
         return min(anyio.current_time() + idle, identify)
 
     async def _lost_patience(self) -> None:
-        if self._identified or self._protocol.patience.identify is None:
-            await self._finish("idle")
-        else:
+        if not self._identified:
             await self.refuse(StenodError("Nobody said who is calling.", code="unidentified"))
+        elif self._handle is None:
+            await self.refuse(StenodError("Nothing was sent for too long.", code="idle"))
+        else:
+            await self._finish("idle")
 
     async def _finish(self, because: str) -> None:
         """No more is read; the session says what it still has to say."""
@@ -169,13 +176,17 @@ class Connection:
         if self._ending and self._protocol.patience.again:
             await self._told.wait()
         match command:
+            case Identify(credential):
+                if self._guard is not None and not self._guard.admits(credential):
+                    raise Unauthenticated(said=credential is not None)
+                self._identified = True
+                await self._say(Identified("anonymous"))
+            case _ if not self._identified:
+                raise Unauthenticated(said=False)
             case Ping(text):
                 await self._say(Ponged(text))
             case Describe():
                 await self._say(Described(tuple(offers(self._service.recognizer.models()))))
-            case Identify():
-                self._identified = True
-                await self._say(Identified("anonymous"))
             case Fail(code, message, fatal, detail) if self._handle is None:
                 await self._say(Failed(code, message, fatal, detail=detail), last=fatal)
             case _:

@@ -12,6 +12,7 @@ from stenod.errors import StenodError
 from stenod.protocols.base import Close, Handshake, WireProtocol
 from stenod.server.admission import Admission
 from stenod.server.connection import Connection
+from stenod.server.guard import Guard
 from stenod.server.parking import Parking
 from stenod.server.resumable import ResumableConnection, Return, asks_to_resume
 from stenod.server.transport import Closed
@@ -53,7 +54,14 @@ class WebSocketTransport:
 
 
 async def serve(  # noqa: PLR0913 - the places that a client may have
-    socket: WebSocket, make: MakeProtocol, service: Service, admission: Admission, parking: Parking, *, name: str
+    socket: WebSocket,
+    make: MakeProtocol,
+    service: Service,
+    admission: Admission,
+    parking: Parking,
+    *,
+    guard: Guard,
+    name: str,
 ) -> None:
     """One WebSocket, from its handshake to its end. Those for whom there is no place are told so in their dialect."""
     await socket.accept()
@@ -66,12 +74,16 @@ async def serve(  # noqa: PLR0913 - the places that a client may have
     )
     transport, protocol = WebSocketTransport(socket), make(handshake)
     try:
+        resumes = parking.window > 0 and (protocol.patience.resume or asks_to_resume(handshake.query))
+        if resumes or protocol.patience.identify is None:
+            guard.demand(handshake.query, handshake.headers)
+        known = guard.check(handshake.query, handshake.headers)
         with admission.enter():
-            if parking.window > 0 and (protocol.patience.resume or asks_to_resume(handshake.query)):
+            if resumes:
                 back = Return.of(handshake.query)
                 await ResumableConnection(transport, protocol, service, parking, back).run()
             else:
-                await Connection(transport, protocol, service).run()
+                await Connection(transport, protocol, service, guard=None if known else guard).run()
     except StenodError as refused:
         await Connection(transport, protocol, service).refuse(refused)
 

@@ -36,6 +36,11 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _text(value: object) -> object:
+    """A key that is all digits is no number."""
+    return str(value) if type(value) in {int, float} else value
+
+
 def _listed(value: object) -> object:
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
@@ -75,6 +80,12 @@ class Server(Group):
     """Largest uploaded file, in megabytes of a million bytes."""
     log_level: Annotated[LogLevel, BeforeValidator(_upper), Also(alias="LOG_LEVEL", flag="--log-level")] = "INFO"
     """How much is logged to standard error. `DEBUG` adds a line for each request."""
+    api_key: Annotated[
+        Annotated[SecretStr, Field(min_length=1)] | None,
+        BeforeValidator(_text),
+        Also(allowed="any text; unset: everyone may come in"),
+    ] = None
+    """The key that clients must present; `/healthz` and `/readyz` answer without."""
     resume_secret: Annotated[SecretStr | None, Also(allowed="any text; the same on servers that share clients")] = None
     """Signs resume tokens, so that another server, or this one restarted, believes them; made up at the start otherwise."""
     cors_origins: Annotated[
