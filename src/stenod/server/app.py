@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from stenod.protocols.base import Handshake, WireProtocol
+from stenod.protocols.core_parakeet import CoreParakeet
 from stenod.protocols.nexa import Nexa
 from stenod.protocols.openai_rest import OpenAITranscription
 from stenod.protocols.parakeet_fastapi import ParakeetFastAPI
@@ -32,6 +33,7 @@ from stenod.protocols.stt_service import SttService
 from stenod.protocols.tldw import Tldw
 from stenod.server import errors, health, rest, schemas, stt_service_http, websocket
 from stenod.server.admission import Admission
+from stenod.server.core_parakeet import PATH as CORE_PATH
 from stenod.server.gate import Gate
 from stenod.server.guard import Guard
 from stenod.server.measured import Measured, MeasuredRenderer
@@ -75,6 +77,9 @@ SOCKETS: tuple[tuple[str, websocket.MakeProtocol], ...] = (
     ("/v1/audio/stream", Nexa),
     ("/api/v1/audio/stream/transcribe", Tldw),
 )
+
+OPEN_SOCKETS: tuple[tuple[str, websocket.MakeProtocol], ...] = ((CORE_PATH, CoreParakeet),)
+"""Doors that ask nobody for a key: only where the server has none."""
 
 _OPENAI = Upload(
     path="/v1/audio/transcriptions",
@@ -134,7 +139,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.parking = parking
     app.state.drain = drain
     app.state.guard = guard
-    for path, make in SOCKETS:
+    for path, make in (*SOCKETS, *(OPEN_SOCKETS if guard.open else ())):
         _add_socket(app, path, make, admission)
     for upload in UPLOADS:
         _add_upload(app, upload, admission)
