@@ -6,7 +6,7 @@ One JSON object a line. The first is the handshake: `{"protocol", "query"?, "for
 * `{"command": "Commit(channel=None)"}`: what the message means, as its repr; `{"configure": {"format.rate": 8000}}`: a
   Configure with these values in its options. Every command of a message must be listed.
 * `{"event": [name, {fields}]}`: what the session says, with `"channel"` beside it where it is not the first; words are
-  `[text, start, end, confidence]`.
+  `[text, start, end, confidence, speaker]`, and what a `Configured` says of its options is named as in `configure`.
 * `{"out": object or text}`, `{"close": [code, status]}`: what the client gets. Everything it gets must be listed.
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,23 @@ from stenod import events
 from stenod.events import Account, Audio, Configure, Event, Stamp
 from stenod.options import AudioFormat, Encoding, Options
 from stenod.protocols.base import Close, Handshake, WireProtocol
+from stenod.protocols.core_parakeet import CoreParakeet
 from stenod.protocols.nexa import Nexa
 from stenod.protocols.openai_rest import OpenAITranscription
 from stenod.protocols.parakeet_fastapi import ParakeetFastAPI
 from stenod.protocols.parakeet_fastapi_ws import ParakeetFastAPISocket
 from stenod.protocols.pcm import Pcm
+from stenod.protocols.tldw import Tldw
 from stenod.transcript import Transcript, Word, of_words
 
 PROTOCOLS: Mapping[str, Callable[[Handshake], WireProtocol]] = {
     "pcm": Pcm,
     "legacy": ParakeetFastAPISocket,
+    "core": CoreParakeet,
     "nexa": Nexa,
     "openai": OpenAITranscription,
     "parakeet": ParakeetFastAPI,
+    "tldw": Tldw,
 }
 
 SLICINGS: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {
@@ -110,12 +115,22 @@ def _dotted(value: Any, name: str) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+def _changed(value: Any, changes: Mapping[str, Any]) -> Any:
+    """The options `value` with these in it, by dotted name."""
+    for name, change in changes.items():
+        first, _, rest = name.partition(".")
+        value = replace(value, **{first: _changed(getattr(value, first), {rest: change}) if rest else change})
+    return value
+
+
 def _event(name: str, fields: dict[str, Any]) -> Event:
     made = dict(fields)
     if "words" in made:
         made["transcript"] = of_words([Word(*word) for word in made.pop("words")], language=made.pop("language", None))
     if "text" in made and name in {"Partial", "Final"}:
         made["transcript"] = Transcript(made.pop("text"))
+    if name == "Configured":
+        made = {"ignored": tuple(made.pop("ignored", ())), "options": _changed(Options(), made)}
     if "account" in made:
         made["account"] = Account(**made["account"])
     if name == "Final":
