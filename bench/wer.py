@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,48 +19,26 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
 from _client import Manner, stream
 from _serving import Serving, serving
+from _speech import SPEECH, Item, engine_of, find, samples
 from _words import Score, score
-from numpy.typing import NDArray
 
-from stenod.audio.convert import Converter
-from stenod.audio.files import open_audio
-from stenod.engines.base import LoadOptions, Request
-from stenod.engines.registry import Registry
+from stenod.engines.base import Request
 from stenod.options import DecodeOptions
 
 HERE = Path(__file__).resolve().parent
-SAMPLES = HERE.parent / "samples"
 OUT = HERE / "out"
-SPEECH = Path(os.environ.get("STENOD_TEST_SPEECH", HERE.parent.parent / "shared" / "speech"))
 CORES = os.cpu_count() or 1
-
-OFFICIAL = ("from repo", "published text")
-"""Qualities of references that were not made by a recogniser or by hand afterwards."""
 
 PACE = 8.0
 """Times as fast as speech: what is heard live does not depend on it."""
 
 SLACK = 0.005
 """How much larger a total rate may be and count as no worse: one word in two hundred, less than the sets can tell apart."""
-
-_LABEL = re.compile(r"\[\w+\]")
-"""`[1688]`: who speaks, in references of dialogues."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A file with what is said in it."""
-
-    group: str
-    path: Path
-    reference: str
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,77 +60,13 @@ class Heard:
         )
 
 
-def find(speech: Path, *, everything: bool) -> list[Item]:
-    """The items, those of a group together; without `everything` about eight minutes of them."""
-    described = json.loads((SAMPLES / "manifest.json").read_text())
-    found = [Item("samples (synthetic)", SAMPLES / one["file"], one["text"], one["seconds"]) for one in described]
-    if not (speech / "manifest.json").is_file():
-        print(f"No recorded speech at {speech}: the project's own samples only.")
-        return found
-    for one in json.loads((speech / "manifest.json").read_text()):
-        raw = one["file"].endswith(".raw")  # its format is nowhere to be read
-        if one["language"] == "en" and one["reference_quality"] in OFFICIAL and not raw:
-            reference = _LABEL.sub(" ", one["reference"])
-            found.append(Item(_group(one), speech / one["file"], reference, one["duration_s"]))
-    found.sort(key=lambda item: item.group)
-    return found if everything else [item for item in found if _in_short_run(item)]
-
-
-def _group(described: dict[str, Any]) -> str:
-    folder = described["file"].partition("/")[0]
-    named = _FOLDERS.get(folder)
-    if named is None or (folder == "short" and "wer-core" in described["tags"]):
-        return "speeches and readings" if "wer-core" in described["tags"] else "other formats"
-    return named
-
-
-_FOLDERS = {
-    "constructed": "chapters and dialogues",
-    "ljspeech": "LJ Speech",
-    "ls_misc": "LibriSpeech test-clean",
-    "ls_test_other": "LibriSpeech test-other",
-    "multilingual": "short phrases",
-    "short": "short phrases",
-    "spontaneous": "spontaneous speech",
-}
-
-
-def _in_short_run(item: Item) -> bool:
-    match item.group:
-        case "LibriSpeech test-other":
-            return item.path.stem[-4:] < "0003"
-        case "LJ Speech":
-            return item.path.suffix == ".wav" and "LJ001-0001" <= item.path.stem <= "LJ001-0012"
-        case "chapters and dialogues" | "other formats":
-            return False
-        case _:
-            return True
-
-
 # --------------------------------------------------------------------------------------------------- three ways to hear
-
-
-def samples(path: Path) -> NDArray[np.float32]:
-    """A file as the server hears it: mono, 16 kHz, shape (samples,)."""
-    with open_audio(path) as reader:
-        converter = Converter(reader.format)
-        parts = [converter.convert(chunk)[0] for chunk in reader.chunks()]
-        return np.concatenate([*parts, converter.flush()[0]])
 
 
 def bare(path: Path, model: str) -> str:
     """What the engine makes of a whole file; runs in a process of its own."""
-    engine = _engines.get(model)
-    if engine is None:
-        registry = Registry.installed()
-        described = registry.configure(model)
-        engine = _engines[model] = registry.family(described).load(described, LoadOptions())
-    text: str = engine.transcribe([Request(samples(path), DecodeOptions())])[0].text
+    text: str = engine_of(model).transcribe([Request(samples(path), DecodeOptions())])[0].text
     return text
-
-
-_engines: dict[str, Any] = {}
-"""One a process: loading takes longer than most files."""
 
 
 async def as_file(server: Serving, path: Path) -> str:
@@ -233,11 +146,12 @@ def table(heard: Sequence[Heard]) -> list[str]:
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--all", action="store_true", help="every file there is, not about eight minutes of them")
+    arguments.add_argument("--quick", dest="which", action="store_const", const="quick", help="the samples only")
+    arguments.add_argument("--all", dest="which", action="store_const", const="all", help="every file there is")
     arguments.add_argument("--speech", type=Path, default=SPEECH, help="folder with manifest.json")
     arguments.add_argument("--model", default="auto")
     chosen = arguments.parse_args()
-    items = find(chosen.speech, everything=chosen.all)
+    items = find(chosen.speech, chosen.which or "short")
     print(f"{len(items)} files, {sum(item.seconds for item in items) / 60:.1f} minutes, three times ...")
     heard = measure(items, chosen.model)
     print("\n" + "\n".join(table(heard)))

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from _client import Manner, Take, stream
 from _serving import Serving
+from _speech import samples
 from _words import Score, distance, score, words
-from wer import bare, samples
+from wer import bare
 
 UTTERANCES = [f"ls_misc/{name}" for name in (
     "1089-134686-0000.flac", "1089-134686-0001.flac", "1089-134691-0000.flac", "1089-134691-0001.flac",
