@@ -30,6 +30,7 @@ from stenod.protocols.openai_rest import OpenAITranscription
 from stenod.protocols.parakeet_fastapi import ParakeetFastAPI
 from stenod.protocols.parakeet_fastapi_ws import ParakeetFastAPISocket
 from stenod.protocols.pcm import Pcm
+from stenod.protocols.stt_service import SttService
 from stenod.protocols.tldw import Tldw
 from stenod.transcript import Transcript, Word, of_words
 
@@ -40,6 +41,7 @@ PROTOCOLS: Mapping[str, Callable[[Handshake], WireProtocol]] = {
     "nexa": Nexa,
     "openai": OpenAITranscription,
     "parakeet": ParakeetFastAPI,
+    "stt": SttService,
     "tldw": Tldw,
 }
 

@@ -86,6 +86,6 @@ class Context:
 
     def turns(self, usual: Endpointing) -> Endpointing:
         """When an utterance begins and ends in this conversation."""
-        silence = usual.min_silence * SILENCE[self.expected_response_type]
-        doubt = DOUBT[self.conversation_state]
-        return replace(usual, min_silence=max(MIN_SILENCE_FLOOR, silence), min_speech=usual.min_speech + doubt)
+        silence = round(usual.min_silence * SILENCE[self.expected_response_type], 3)
+        speech = round(usual.min_speech + DOUBT[self.conversation_state], 3)
+        return replace(usual, min_silence=max(MIN_SILENCE_FLOOR, silence), min_speech=speech)

@@ -35,6 +35,7 @@ _KINDS: Final[dict[str, tuple[str, str, float | None]]] = {
     "invalid_value": ("configuration", "medium", None),
     "unsupported_language": ("configuration", "medium", None),
     "model_not_found": ("configuration", "high", None),
+    "prompt_ignored": ("configuration", "low", None),
 }
 
 
