@@ -17,18 +17,23 @@ class Admission:
     """Counts those inside, live connections and files together."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._inside = 0
         self._empty = anyio.Event()
         self.closed = False
+
+    @property
+    def room(self) -> int:
+        """How many more may come in now."""
+        return 0 if self.closed else max(0, self.limit - self._inside)
 
     @contextmanager
     def enter(self) -> Iterator[None]:
         """Be inside. Raises Overloaded."""
         if self.closed:
             raise Overloaded("The server is shutting down.", retry_after=RETRY_AFTER, code="shutting_down")
-        if self._inside >= self._limit:
-            full = f"The server is busy with {self._limit} sessions, which is all it takes."
+        if self._inside >= self.limit:
+            full = f"The server is busy with {self.limit} sessions, which is all it takes."
             raise Overloaded(full, retry_after=RETRY_AFTER)
         self._inside += 1
         try:
