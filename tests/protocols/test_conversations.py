@@ -2,7 +2,8 @@
 
 One JSON object a line. The first is the handshake: `{"protocol", "query"?, "format"?}`. Then, in order:
 
-* `{"in": text}` or `{"audio": hex}`: a message; `{"in": null}` is the opening of the connection.
+* `{"in": text}` or `{"audio": hex}`: a message; `{"in": null}` is the opening of the connection. With `"loose": true` beside
+  it the message is not as the dialect declares it, and is understood all the same.
 * `{"command": "Commit(channel=None)"}`: what the message means, as its repr; `{"configure": {"format.rate": 8000}}`: a
   Configure with these values in its options. Every command of a message must be listed.
 * `{"event": [name, {fields}]}`: what the session says, with `"channel"` beside it where it is not the first; words are

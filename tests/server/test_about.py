@@ -9,7 +9,7 @@ import pytest
 from fastapi.openapi.models import OpenAPI
 
 from stenod.protocols import openai_rest
-from stenod.server import schemas
+from stenod.server import protocols, schemas
 from stenod.server.app import UPLOADS
 from support.serving import Running
 
@@ -64,12 +64,18 @@ def test_names_of_requests_differ(server: Running) -> None:
     assert len(names) == 3
 
 
+def test_the_protocols(server: Running) -> None:
+    told = httpx.get(f"{server.http}/protocols").json()
+    assert told == protocols.document()
+    assert told["channels"]["ws"]["address"] == "/ws"
+
+
 def test_openapi_document(server: Running) -> None:
     document = httpx.get(f"{server.http}/openapi.json").json()
     OpenAPI.model_validate(document)
     assert set(document["paths"]) == {
         "/healthz", "/readyz", "/v1/models", "/v1/models/{name}", "/config", "/transcribe", "/v1/audio/transcriptions",
-        "/audio/transcriptions",
+        "/audio/transcriptions", "/protocols",
     }  # fmt: skip
     for upload in UPLOADS:
         operation = document["paths"][upload.path]["post"]

@@ -7,7 +7,6 @@ unasked but partials, finals and errors: clients of the first document print `te
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from stenod.events import (
     Audio,
@@ -29,11 +28,12 @@ from stenod.events import (
     Stamp,
 )
 from stenod.options import MIN_SILENCE_FLOOR, AudioFormat, Encoding, Options
+from stenod.protocols import pcm_messages as say
 from stenod.protocols.base import Close, Handshake, Outgoing, Patience
 from stenod.protocols.closing import close_code
 from stenod.protocols.fields import Fields
 from stenod.protocols.wire_json import read, shown, write
-from stenod.transcript import Word
+from stenod.transcript import Transcript
 
 LARGEST_TEXT = 16_384
 """Characters of a control message; the longest sensible one has under a hundred."""
@@ -77,51 +77,75 @@ class Pcm:
     def send(self, event: Event, stamp: Stamp) -> list[Outgoing]:
         """One JSON object for each event that a client sees."""
         match event:
-            case Partial(transcript=transcript, stable=stable):
-                return [self._write(_text(event) | {"stable_text": transcript.text[:stable]}, stamp)]
-            case Final(transcript=transcript, closes=closes):
-                return [self._write(_text(event) | {"stable_text": transcript.text, "cause": closes}, stamp)]
+            case Partial():
+                return [self._write(_partial(event), stamp)]
+            case Final():
+                return [self._write(_final(event), stamp)]
             case Revised(utterance, transcript):
-                better = {"type": "revised", "utterance": utterance, "text": transcript.text}
-                return [self._write(better | {"words": [_word(word) for word in transcript.words]}, stamp)]
+                better = say.Revised(
+                    type="revised", utterance=utterance, text=transcript.text, words=_words(transcript)
+                )
+                return [self._write(better, stamp)]
             case Failed(utterance=None) if stamp.channel > 0:
                 return []  # of the connection: told once, for the first channel
             case Failed(code, message, fatal):
-                error = self._write({"type": "error", "code": code, "message": message}, stamp)
+                error = self._write(say.Error(type="error", code=code, message=message), stamp)
                 return [error, Close(close_code(code), message)] if fatal else [error]
             case Cleared():
-                return [self._write({"type": "reset"}, stamp)]
+                return [self._write(say.WasReset(type="reset"), stamp)]
             case Ponged(told):
-                return [write({"type": "pong"} if told is None else {"type": "pong", "text": told})]
+                return [write(say.Pong(type="pong") if told is None else say.Pong(type="pong", text=told))]
             case Ended(seconds, account):
                 self._ended += 1
-                sums = {"received": account.received, "final": account.final, "dropped": dict(account.dropped)}
-                ended = self._write({"type": "ended", "seconds": round(seconds, 3), "account": sums}, stamp)
+                sums = say.Account(received=account.received, final=account.final, dropped=dict(account.dropped))
+                ended = self._write(say.Ended(type="ended", seconds=round(seconds, 3), account=sums), stamp)
                 return [ended] if self._ended < self._channels else [ended, Close(1000)]
             case _:
                 return []
 
-    def _write(self, value: dict[str, Any], stamp: Stamp) -> str:
-        return write(value if self._channels == 1 else value | {"channel": stamp.channel})
+    def _write(self, frame: say.Frame, stamp: Stamp) -> str:
+        if self._channels > 1:
+            frame["channel"] = stamp.channel
+        return write(frame)
 
 
-def _text(event: Partial | Final) -> dict[str, Any]:
-    final = isinstance(event, Final)
-    return {
-        "type": "final" if final else "partial",
-        "utterance": event.utterance,
-        "text": event.transcript.text,
-        "stable_text": "",
-        "start": round(event.start, 3),
-        "end": round(event.end, 3),
-        "is_final": final,
-        "words": [_word(word) for word in event.transcript.words],
-    }
+def _partial(event: Partial) -> say.Partial:
+    return say.Partial(
+        type="partial",
+        utterance=event.utterance,
+        text=event.transcript.text,
+        stable_text=event.transcript.text[: event.stable],
+        start=round(event.start, 3),
+        end=round(event.end, 3),
+        is_final=False,
+        words=_words(event.transcript),
+    )
 
 
-def _word(word: Word) -> dict[str, Any]:
-    confidence = None if word.confidence is None else round(word.confidence, 4)
-    return {"word": word.text, "start": round(word.start, 3), "end": round(word.end, 3), "confidence": confidence}
+def _final(event: Final) -> say.Final:
+    return say.Final(
+        type="final",
+        utterance=event.utterance,
+        text=event.transcript.text,
+        stable_text=event.transcript.text,
+        start=round(event.start, 3),
+        end=round(event.end, 3),
+        is_final=True,
+        words=_words(event.transcript),
+        cause=event.closes,
+    )
+
+
+def _words(transcript: Transcript) -> list[say.Word]:
+    return [
+        say.Word(
+            word=word.text,
+            start=round(word.start, 3),
+            end=round(word.end, 3),
+            confidence=None if word.confidence is None else round(word.confidence, 4),
+        )
+        for word in transcript.words
+    ]
 
 
 def _options(fields: Fields, defaults: Options) -> Options:

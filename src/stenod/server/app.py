@@ -31,7 +31,7 @@ from stenod.protocols.parakeet_fastapi_ws import ParakeetFastAPISocket
 from stenod.protocols.pcm import Pcm
 from stenod.protocols.stt_service import SttService
 from stenod.protocols.tldw import Tldw
-from stenod.server import errors, health, rest, schemas, stream_http, stt_service_http, websocket
+from stenod.server import errors, health, protocols, rest, schemas, stream_http, stt_service_http, websocket
 from stenod.server.admission import Admission
 from stenod.server.core_parakeet import PATH as CORE_PATH
 from stenod.server.gate import Gate
@@ -144,6 +144,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for upload in UPLOADS:
         _add_upload(app, upload, admission)
     app.include_router(health.router)
+    app.include_router(protocols.router)
     app.include_router(stream_http.router)
     app.include_router(stt_service_http.router)
     if not guard.open:
