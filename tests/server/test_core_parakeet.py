@@ -125,9 +125,13 @@ async def test_it_is_mounted_in_open_mode_only() -> None:
         await connect(f"{closed.ws}{PATH}?token=secret-enough")
 
 
-async def test_mounted_in_an_application_of_others() -> None:
-    service = Service(fake())
+@pytest.fixture
+def service() -> Service:
+    """Made where others make it: where there is no event loop yet."""
+    return Service(fake())
 
+
+async def test_mounted_in_an_application_of_others(service: Service) -> None:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with service:

@@ -14,6 +14,7 @@ from typing import Final, Self
 import anyio
 import anyio.to_thread
 import numpy as np
+from anyio.abc import TaskGroup
 
 from stenod.errors import EngineFailed
 from stenod.jobs import Samples
@@ -43,9 +44,10 @@ class Scorer:
         self._vad = vad
         self._send, self._receive = anyio.create_memory_object_stream[_Request](waiting)
         self._limiter = anyio.CapacityLimiter(1)
-        self._tasks = anyio.create_task_group()
+        self._tasks: TaskGroup | None = None  # made inside an event loop: the rest may be made outside
 
     async def __aenter__(self) -> Self:
+        self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
         self._tasks.start_soon(self._work)
         return self
@@ -54,6 +56,7 @@ class Scorer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         self._send.close()
+        assert self._tasks is not None  # noqa: S101 - entered
         return await self._tasks.__aexit__(kind, error, trace)
 
     def open(self) -> VadState:
