@@ -118,7 +118,6 @@ def understand(told: Mapping[str, Any], defaults: Options) -> Config:
         model=name,
         language=_language(fields, defaults.decode.language),
         task="translate" if task == "translate" else "transcribe",
-        beam_size=int(fields.number("beam_size", 0, 0, 100)) or None,
     )
     options = replace(
         defaults,
@@ -156,6 +155,7 @@ def _model(fields: _Reading, default: str) -> tuple[str | None, str | None, str]
         return None, None, default
     model = told or "parakeet"
     family, _, rest = model.partition("-")
+    family = family.lower()
     if family == "parakeet" and rest in {"", *VARIANTS}:
         variant = (variant or rest or "standard").lower()
         return family, variant, family if variant == "standard" else f"{family}-{variant}"
