@@ -19,6 +19,7 @@ from support.serving import Running, serving
 DOCUMENTS = REPOSITORY.parent / "shared" / "seeds"
 
 BROWSER = """
+{
 const fs = require('fs');
 let processor, opened, heard = Date.now();
 globalThis.WebSocket = class extends require('ws') {
@@ -44,6 +45,7 @@ setInterval(() => {
   const block = samples.subarray(at, at += processor.size);
   processor.onaudioprocess({inputBuffer: {getChannelData: () => block}});
 }, 10);
+}
 """
 
 
