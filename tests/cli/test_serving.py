@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from stenod.engines.tones import speak
@@ -90,3 +92,32 @@ def test_an_unknown_effect_is_told(tmp_path) -> None:
         "note: model.precision = fp16 has no effect on fake, which has only one",
         "note: model.device = cuda has no effect on fake, which offers cpu",
     ]
+
+
+def test_the_monitoring_port_has_its_own_routes_and_no_others(tmp_path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with served(tmp_path, "--model", "fake", "--monitor-port", str(port)) as process:
+        url = begun(process)
+        there = f"http://127.0.0.1:{port}"
+        answers = {
+            path: httpx.get(there + path) for path in ("/health", "/health/ready", "/stats", "/metrics", "/info")
+        }
+        assert {answer.status_code for answer in answers.values()} == {200}
+        assert answers["/metrics"].json().keys() == answers["/stats"].json()["service"].keys()
+        assert httpx.get(f"{url}/metrics").status_code == 406
+        assert httpx.get(f"{there}/v1/models").status_code == 404
+        with pytest.raises(InvalidStatus), connect(f"ws://127.0.0.1:{port}/ws"):
+            pass
+        process.send_signal(signal.SIGINT)
+        assert process.wait(15) == 0
+
+
+def test_a_monitoring_port_that_is_taken_is_said(tmp_path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with served(tmp_path, "--model", "fake", "--monitor-port", str(taken.getsockname()[1])) as process:
+            assert process.wait(15) == 1
+            assert "is taken by another program" in process.stderr.read()

@@ -74,6 +74,7 @@ def test_openapi_document(server: Running) -> None:
     document = httpx.get(f"{server.http}/openapi.json").json()
     OpenAPI.model_validate(document)
     assert set(document["paths"]) == {
+        "/", "/health", "/health/live", "/health/ready", "/info", "/metrics", "/stats",
         "/healthz", "/readyz", "/v1/models", "/v1/models/{name}", "/config", "/transcribe", "/v1/audio/transcriptions",
         "/audio/transcriptions", "/protocols",
     }  # fmt: skip

@@ -76,7 +76,7 @@ class Sums:
     partials: Timing = field(default_factory=Timing)
     """Of live sessions: from asking for a decode to its answer."""
     finals: Timing = field(default_factory=Timing)
-    """Likewise."""
+    """Likewise, where there was something to decode."""
     files: Timing = field(default_factory=Timing)
     """Finals of sessions that are not live."""
     utterances: int = 0
@@ -148,7 +148,8 @@ class Tally:
 
     def name(self, dialect: str) -> None:
         """Learn which dialect it speaks."""
-        self.connections[dialect] += not self.dialect
+        if not self.dialect:
+            self.connections[dialect] += 1
         self.dialect = dialect
 
     def add(self, event: Event, stamp: Stamp) -> None:
@@ -170,8 +171,9 @@ class Tally:
             case Partial(took=took):
                 sums.partials.add(took)
             case FinalGiven(transcript=transcript, took=took):
-                (sums.finals if self.live else sums.files).add(took)
                 sums.texts += bool(transcript.text)
+                if took > 0:  # else there was nothing to decode
+                    (sums.finals if self.live else sums.files).add(took)
             case Committed():
                 sums.utterances += 1
             case Failed(code):
