@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from stenod.engines.tones import speak
 from stenod.protocols.base import Patience
 from stenod.protocols.tldw import Tldw
+from support import compressed
 from support.serving import Running, Talk, fake, said, serving, talk
 
 pytestmark = pytest.mark.anyio
@@ -218,6 +219,15 @@ async def test_strict_protocol_v1(server: Running) -> None:
     heard = await stream(server, first, *sound(WORDS[:4], kind="<i2"), COMMIT, STOP)
     assert heard.text == said(WORDS[:4])
     assert heard.frames[0]["state"] == "configured"
+
+
+@pytest.mark.parametrize("name", ["opus", "webm"])
+async def test_compressed_audio(server: Running, name: str) -> None:
+    samples = (speak(WORDS[:4], rate=compressed.RATE) * 32767).astype(np.int16).reshape(-1, 1)
+    parts = compressed.opus(samples) if name == "opus" else [compressed.growing(name, "libopus", samples)]
+    audio = [json.dumps({"type": "audio", "data": base64.b64encode(part).decode()}) for part in parts]
+    heard = await stream(server, config(audio_format=name), *audio, STOP)
+    assert heard.text == said(WORDS[:4])
 
 
 @pytest.mark.parametrize(

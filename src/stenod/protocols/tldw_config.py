@@ -18,7 +18,14 @@ from stenod.protocols.fields import Fields, texts_of
 from stenod.protocols.wire_json import shown
 
 VARIANTS = ("standard", "onnx", "mlx")
-FORMATS = {"float32": Encoding.F32LE, "pcm16": Encoding.S16LE}
+FORMATS = {
+    "float32": Encoding.F32LE,
+    "pcm16": Encoding.S16LE,
+    "opus": Encoding.OPUS,
+    "webm": Encoding.CONTAINER,
+    "ogg": Encoding.CONTAINER,
+}
+"""Values of `audio_format`. The documents know the first two; with `opus` each message is a packet."""
 
 _VAD = ("vad_threshold", "min_silence_ms", "turn_stop_secs", "min_utterance_secs")
 _LARGEST_NAME = 100

@@ -1,6 +1,6 @@
 """What strict protocol v1 of the unified endpoint demands beyond the documents, and nothing else.
 
-A client that names a `protocol_version` (but 2) or an `audio_format` in its first config is held to it: s16le at 16 kHz, in
+A client that names a `protocol_version` (but 2) or `pcm16` in its first config is held to it: s16le at 16 kHz, in
 base64 inside JSON. A violation ends the session with code `bad_request`; each has its own message.
 """
 
@@ -12,12 +12,14 @@ from typing import Any
 from stenod.protocols.wire_json import shown
 
 MODES = ("dictate", "captions")
+LENIENT = (None, "float32", "opus", "webm", "ogg")
+"""Values of `audio_format` that the strict generation does not know: whoever says them is none of it."""
 
 
 def is_strict(told: Mapping[str, Any]) -> bool:
     """Whether this config is of the strict generation."""
-    version = told.get("protocol_version")
-    return version != 2 and (version is not None or told.get("audio_format") is not None)
+    version, audio_format = told.get("protocol_version"), told.get("audio_format")
+    return version != 2 and (version is not None or audio_format not in LENIENT)
 
 
 def violation(told: Mapping[str, Any]) -> str | None:
