@@ -24,6 +24,7 @@ from starlette.websockets import WebSocket
 
 from stenod.protocols.base import Handshake, WireProtocol
 from stenod.protocols.core_parakeet import CoreParakeet
+from stenod.protocols.files import Renderer
 from stenod.protocols.nexa import Nexa
 from stenod.protocols.openai_rest import OpenAITranscription
 from stenod.protocols.parakeet_fastapi import ParakeetFastAPI
@@ -180,7 +181,7 @@ def _add_upload(app: FastAPI, upload: Upload, admission: Admission) -> None:
         name = errors.request_id(request)
         with app.state.measures.connection(name) as tally:
 
-            def measured(handshake: Handshake) -> rest.Renderer:
+            def measured(handshake: Handshake) -> Renderer:
                 return MeasuredRenderer(upload.make(handshake), tally)
 
             return await rest.answer(request, measured, app.state.service, admission, name=name)
