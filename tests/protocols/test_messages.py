@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from stenod.options import Options
+from stenod.protocols import stt_service_config, tldw_config
 from stenod.protocols.base import Handshake
 from stenod.protocols.fields import Fields
+from stenod.protocols.nexa import Nexa
 from stenod.protocols.pcm import Pcm
+from stenod.server.app import OPEN_SOCKETS, SOCKETS
 from stenod.server.protocols import DOORS, Door, document
 
 CONVERSATIONS = Path(__file__).parent / "conversations"
@@ -23,7 +27,7 @@ NAMES = {"ws": "pcm", "ws-legacy": "legacy"}
 def validator(door: Door, side: str) -> Draft202012Validator:
     """Accepts exactly the messages that the door declares on one side."""
     names = [name for name in document()["channels"][door.name]["messages"] if name.startswith(f"{door.name}.{side}.")]
-    payloads = [{"$ref": f"#/components/schemas/{name}"} for name in names if not name.endswith(".Audio")]
+    payloads = [{"$ref": f"#/components/schemas/{name}"} for name in names if not name.endswith(".Binary")]
     return Draft202012Validator({"anyOf": payloads} | {"components": document()["components"]})
 
 
@@ -46,12 +50,12 @@ def said(door: Door) -> list[tuple[str, Any]]:
 
 
 def understood(door: Door) -> list[tuple[str, Any]]:
-    """Every text of the client that nobody objected to, and that was not ignored altogether."""
+    """Every text of the client that nobody objected to."""
     texts = [
         (where, line["in"])
         for where, line, answers in steps(door)
         if isinstance(line.get("in"), str)
-        and answers
+        and door.messages.client
         and not any(str(answer.get("command", "")).startswith("Fail") for answer in answers)
         and not line.get("loose")
     ]
@@ -88,6 +92,10 @@ def test_every_message_is_in_a_conversation(door: Door, side: str, kind: type) -
     assert any(Draft202012Validator(schema).is_valid(message) for message in messages)
 
 
+def test_every_door_is_described() -> None:
+    assert {door.path for door in DOORS} == {path for path, _ in (*SOCKETS, *OPEN_SOCKETS)}
+
+
 def test_the_document_is_whole() -> None:
     """Every reference leads somewhere, every schema is one, and no field is without a type."""
     text = json.dumps(document())
@@ -113,17 +121,11 @@ def test_schemas_refuse_what_is_wrong() -> None:
     assert not client.is_valid({"type": "dance"})
 
 
-def ranges(door: Door, schema: str) -> dict[str, tuple[float, float]]:
-    """What the schema says of the ranges of numbers."""
-    fields = document()["components"]["schemas"][f"{door.name}.{schema}"]["properties"]
-    return {name: (field["minimum"], field["maximum"]) for name, field in fields.items() if "minimum" in field}
+class Asked(dict[str, Any]):
+    """Fields that remember which of them were asked for."""
 
-
-class Asked(dict[str, str]):
-    """A query that remembers what was asked of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(fields)
         self.names: set[str] = set()
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -131,9 +133,10 @@ class Asked(dict[str, str]):
         return super().get(name, default)
 
 
-def test_the_query_is_what_is_read_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    [door] = [door for door in DOORS if door.name == "ws"]
-    asked, read = Asked(), {}
+@pytest.fixture
+def ranges(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[float, float]]:
+    """The ranges in which numbers were read, by name."""
+    read: dict[str, tuple[float, float]] = {}
     number = Fields.number
 
     def noted(self: Fields, name: str, default: float, low: float, high: float) -> float:
@@ -141,7 +144,44 @@ def test_the_query_is_what_is_read_of_it(monkeypatch: pytest.MonkeyPatch) -> Non
         return number(self, name, default, low, high)
 
     monkeypatch.setattr(Fields, "number", noted)
+    return read
+
+
+def declared(schema: str) -> dict[str, Any]:
+    """The fields that a schema has."""
+    fields: dict[str, Any] = document()["components"]["schemas"][schema]["properties"]
+    return fields
+
+
+def within(fields: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    return {name: (field["minimum"], field["maximum"]) for name, field in fields.items() if "minimum" in field}
+
+
+def test_the_query_is_what_is_read_of_it(ranges: dict[str, tuple[float, float]]) -> None:
+    asked = Asked()
     Pcm(Handshake("1", asked))
-    properties = document()["components"]["schemas"]["ws.query.Query"]["properties"]
-    assert asked.names == set(properties)
-    assert read == ranges(door, "query.Query")
+    assert asked.names == set(declared("ws.query.Query"))
+    assert ranges == within(declared("ws.query.Query"))
+
+
+def test_the_fifth_documents_configuration_is_what_is_read_of_it(ranges: dict[str, tuple[float, float]]) -> None:
+    Nexa(Handshake("1")).receive("{}")
+    assert ranges == within(declared("nexa.client.Config"))
+
+
+def test_the_fourth_documents_configuration_is_what_is_read_of_it(ranges: dict[str, tuple[float, float]]) -> None:
+    asked = Asked()
+    stt_service_config.Config.of(Fields(asked), None)
+    assert asked.names == set(declared("stt.client.SessionConfig")) == set(declared("stt.server.ConfigInForce"))
+    assert ranges == within(declared("stt.client.SessionConfig"))
+    talk = Asked()
+    stt_service_config.Context().heed(Fields(talk))
+    assert talk.names | {"language_context"} == set(declared("stt.client.Talk"))
+
+
+def test_the_unified_configuration_is_what_is_read_of_it() -> None:
+    asked = Asked(enable_vad=True)
+    tldw_config.understand(asked, Options())
+    framing = {"type", "protocol_version", "mode", "channels"}
+    assert asked.names - framing == set(declared("core.client.Config")) - {"type"}
+    assert asked.names - framing == set(declared("tldw.client.Config")) - framing

@@ -17,6 +17,8 @@ class Messages:
     """JSON texts that a client may send. Unknown fields in them are ignored."""
     server: tuple[type, ...] = ()
     """JSON texts that it may get, with these fields and no others."""
+    open: tuple[type, ...] = ()
+    """Among those, and in them: what may have further fields."""
     query: type | None = None
     """Parameters of the URL's query."""
     audio: str | None = None

@@ -15,6 +15,7 @@ from stenod.options import RATE, AudioFormat, Options
 from stenod.protocols.base import Close, Handshake, Outgoing, Patience
 from stenod.protocols.closing import close_code
 from stenod.protocols.fields import Fields, texts_of
+from stenod.protocols.nexa_messages import Config
 from stenod.protocols.wire_json import read, shown, write
 from stenod.transcript import Transcript, Word
 
@@ -27,19 +28,7 @@ HOSTED = "NexaAI/parakeet-npu"
 UNGATED_PIECE = 4.0
 """Seconds from one final to the next where no voice activity detector finds pauses (`vad_enabled` false), at the least."""
 
-FIELDS = frozenset(
-    {
-        "model",
-        "language",
-        "sample_rate",
-        "enable_partial_results",
-        "enable_word_timestamps",
-        "vad_enabled",
-        "chunk_duration",
-        "overlap_duration",
-        "beam_size",
-    }
-)
+FIELDS = frozenset(Config.__annotations__)
 """The documented configuration. Other names are ignored."""
 
 _UNSET = frozenset({"sample_rate", "chunk_duration", "beam_size"})

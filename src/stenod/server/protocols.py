@@ -14,7 +14,14 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import TypedDict
 
-from stenod.protocols import nexa_messages, parakeet_fastapi_ws_messages, pcm_messages
+from stenod.protocols import (
+    core_parakeet_messages,
+    nexa_messages,
+    parakeet_fastapi_ws_messages,
+    pcm_messages,
+    stt_service_messages,
+    tldw_messages,
+)
 from stenod.protocols.messages import Messages
 
 router = APIRouter(tags=["about the server"])
@@ -35,13 +42,22 @@ class Door:
 DOORS = (
     Door("ws", "/ws", "stenod's own dialect", pcm_messages.MESSAGES),
     Door("ws-legacy", "/ws", "parakeet-fastapi's program", parakeet_fastapi_ws_messages.MESSAGES),
+    Door(
+        "tldw", "/api/v1/audio/stream/transcribe", "tldw's unified endpoint, both generations", tldw_messages.MESSAGES
+    ),
+    Door(
+        "core", "/core/parakeet/stream", "tldw's portable core (where no key is set)", core_parakeet_messages.MESSAGES
+    ),
+    Door("stt", "/ws/transcribe", "stt-service, with barge-in", stt_service_messages.MESSAGES),
     Door("nexa", "/v1/audio/stream", "Nexa's streaming API", nexa_messages.MESSAGES),
 )
 
 
-class ComeBack(TypedDict, total=False):
-    """How a client asks for a session that outlives a lost connection, and comes back to it."""
+class Common(TypedDict, total=False):
+    """Parameters that every door takes."""
 
+    token: str
+    """The server's key, where one is set; the headers `Authorization: Bearer` and `X-API-KEY` do as well."""
     resume: str
     """`true`, or the token of the session to take up."""
     seq: int
@@ -95,7 +111,7 @@ def document() -> Schema:
             schemas[_name(door, "server", kind)]["properties"] |= {} if kind is Session else _RESUMABLE
         said = {_name(door, "client", kind): _message(door, "client", kind) for kind in told}
         if door.messages.audio is not None:
-            said[f"{door.name}.client.Audio"] = _audio(door.messages.audio)
+            said[f"{door.name}.client.Binary"] = _audio(door.messages.audio)
         answered = {_name(door, "server", kind): _message(door, "server", kind) for kind in heard}
         messages |= said | answered
         channels[door.name] = _channel(door, [*said, *answered])
@@ -112,7 +128,7 @@ def document() -> Schema:
 
 
 def _queries(door: Door) -> tuple[type, ...]:
-    return (ComeBack,) if door.messages.query is None else (door.messages.query, ComeBack)
+    return (Common,) if door.messages.query is None else (door.messages.query, Common)
 
 
 def _name(door: Door, side: str, kind: type) -> str:
@@ -129,7 +145,24 @@ def _schemas(door: Door, side: str, kinds: tuple[type, ...]) -> Schema:
     _, made = TypeAdapter.json_schemas(
         [("all", "validation", adapter)], ref_template=f"#/components/schemas/{prefix}{{model}}"
     )
-    return {prefix + name: _plain(schema) for name, schema in made["$defs"].items()}
+    schemas = {prefix + name: _plain(schema) for name, schema in made["$defs"].items()}
+    for kind in kinds:
+        _inherit(schemas[prefix + kind.__name__], kind, config)
+    for kind in door.messages.open if side == "server" else ():
+        schemas[prefix + kind.__name__]["additionalProperties"] = True
+    return schemas
+
+
+def _inherit(schema: Schema, kind: type, config: ConfigDict) -> None:
+    """Say of the fields of its bases what the bases say of them, which a TypedDict does not keep."""
+    for base in getattr(kind, "__orig_bases__", ()):
+        if base is TypedDict:
+            continue
+        adapter: TypeAdapter[Any] = TypeAdapter(tuple[base], config=config)  # type: ignore[valid-type]  # made at run time
+        for name, field in adapter.json_schema()["$defs"][base.__name__]["properties"].items():
+            if "description" in field:
+                schema["properties"][name].setdefault("description", field["description"])
+        _inherit(schema, base, config)
 
 
 def _plain(schema: Any) -> Any:
@@ -151,7 +184,7 @@ def _message(door: Door, side: str, kind: type) -> Schema:
 
 def _audio(holds: str) -> Schema:
     return {
-        "name": "Audio",
+        "name": "Binary",
         "summary": holds,
         "contentType": "application/octet-stream",
         "payload": {"type": "string", "format": "binary"},
