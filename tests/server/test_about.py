@@ -77,6 +77,7 @@ def test_openapi_document(server: Running) -> None:
         "/", "/health", "/health/live", "/health/ready", "/info", "/metrics", "/stats",
         "/healthz", "/readyz", "/v1/models", "/v1/models/{name}", "/config", "/transcribe", "/v1/audio/transcriptions",
         "/audio/transcriptions", "/protocols",
+        "/api/v1/audio/stream/status", "/api/v1/audio/stream/limits", "/api/v1/audio/stream/test",
     }  # fmt: skip
     for upload in UPLOADS:
         operation = document["paths"][upload.path]["post"]
