@@ -26,14 +26,14 @@ check: $(VENV)/.dev ## Check format, lint, types, import contracts, spelling and
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
-	$(BIN)/cog --check -P README.md docs/*.md
+	$(BIN)/cog --check -P -I tools README.md docs/*.md docs/protocols/*.md
 
 format: $(VENV)/.dev ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 docs: $(VENV)/.dev ## Write the generated parts of the docs anew
-	$(BIN)/cog -r -P README.md docs/*.md
+	$(BIN)/cog -r -P -I tools README.md docs/*.md docs/protocols/*.md
 
 bench: $(VENV)/.bench ## Measure, print the tables and save the plots in bench/out
 	@for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done

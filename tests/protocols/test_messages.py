@@ -180,6 +180,7 @@ def test_the_fourth_documents_configuration_is_what_is_read_of_it(ranges: dict[s
 
 
 def test_the_unified_configuration_is_what_is_read_of_it() -> None:
+    assert set(declared("core.client.Config")["audio_format"]["enum"]) == set(tldw_config.FORMATS)
     asked = Asked(enable_vad=True)
     tldw_config.understand(asked, Options())
     framing = {"type", "protocol_version", "mode", "channels"}

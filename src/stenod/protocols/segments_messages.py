@@ -19,8 +19,8 @@ class Settings(TypedDict, total=False):
 
     sample_rate: int
     """Samples per second, 8000 to 48000; 16000 unless said."""
-    audio_format: Literal["float32", "pcm16"]
-    """What `audio` frames hold in base64; `float32` unless said."""
+    audio_format: Literal["float32", "pcm16", "opus", "webm", "ogg"]
+    """What `audio` frames hold in base64; `float32` unless said. `opus`: one packet in each."""
     model: str
     """A name from `/v1/models`, or a family of the documents: `parakeet`, `canary`, `whisper`."""
     variant: str
