@@ -107,6 +107,19 @@ def test_scripts_without_spaces_get_none() -> None:
     assert segments.text == "天気"
 
 
+def test_a_session_that_goes_on_anothers_time_line() -> None:
+    segments = Segments()
+    ahead = segments.partial(Partial(1, Transcript("wor"), 10.0, 10.8, 0), STAMP)
+    assert (ahead["segment_start"], ahead["segment_end"]) == (10.0, 10.8)
+    assert (
+        segments.final(Final(1, 1, Transcript(), 10.0, 11.0, "client", agrees=0, took=0, account=Account()), STAMP)
+        is None
+    )
+    first = segments.final(final(12.0, utterance=2), STAMP)
+    assert first is not None
+    assert (first["segment_start"], first["new_audio_duration"], first["overlap"]) == (10.0, 2.0, 0.0)
+
+
 def test_a_reset_begins_anew() -> None:
     segments = Segments()
     segments.final(final(2.0), STAMP)

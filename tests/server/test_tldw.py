@@ -399,3 +399,32 @@ async def test_many_at_once_hear_only_their_own(server: Running) -> None:
     async with anyio.create_task_group() as tasks:
         for index in range(1, 9):
             tasks.start_soon(one, index)
+
+
+async def test_a_lost_connection_is_come_back_to(server: Running) -> None:
+    audio = sound(WORDS, chunk=0.1)
+    url, frames, greeting, cuts = (
+        f"{server.ws}{DOOR}?resume=",
+        list[dict[str, Any]](),
+        {"token": "true"},
+        [9, 21, len(audio)],
+    )
+    for cut in cuts:
+        seen = f"&seq={frames[-1]['seq']}" if frames else ""
+        async with connect(f"{url}{greeting['token']}{seen}") as socket:
+            greeting = json.loads(await socket.recv())
+            if not frames:
+                await socket.send(config(chunk_duration=1.0))
+            for message in audio[greeting["offset"] // 1_600 : cut]:
+                await socket.send(message)
+            await socket.send(STOP if cut == cuts[-1] else '{"type":"ping"}')
+            async for message in bounded(socket):
+                frames.append(json.loads(message))
+                if frames[-1]["type"] == "pong":
+                    socket.transport.abort()
+                    break
+    finals = [frame for frame in frames if frame["type"] == "final"]
+    assert even(finals)
+    assert " ".join(frame["text"] for frame in finals) == said(WORDS)
+    assert [frame["text"] for frame in frames if frame["type"] == "full_transcript"] == [said(WORDS)]
+    assert frames[-1]["type"] == "done"

@@ -27,6 +27,8 @@ class Segments:
     """Seconds before a segment that are reported as its context, where the utterance reaches so far back."""
     number: int = 0
     """How many were given since the last reset."""
+    _placed: bool = False
+    """Whether it is known where the audio begins: not at 0 where the session goes on another's time line."""
     _origin: float = 0.0
     _upto: float = 0.0
     """Where the last one ended."""
@@ -44,7 +46,7 @@ class Segments:
 
     def partial(self, event: Partial, stamp: Stamp) -> dict[str, Any]:
         """The frame of what is being said after the last segment; it belongs to the segment that comes next."""
-        start, end = self._span(event.end)
+        start, end = self._span(event)
         return _head("partial", event.transcript, stamp) | {
             "segment_id": self.number + 1,
             "segment_start": start,
@@ -56,8 +58,8 @@ class Segments:
     def final(self, event: Final, stamp: Stamp) -> dict[str, Any] | None:
         """The frame of the next segment; None for a flush that had nothing to say."""
         frame = None
+        start, end = self._span(event)
         if event.transcript.text or event.closes is None:
-            start, end = self._span(event.end)
             overlap = _round(max(0.0, min(self.overlap, self._upto - self._begun)))
             frame = _head("final", event.transcript, stamp) | {
                 "segment_id": self.number + 1,
@@ -86,6 +88,7 @@ class Segments:
     def reset(self, at: float) -> None:
         """Forget everything; segments count anew from the second `at` of the session."""
         self._origin = self._upto = self._begun = at
+        self._placed = True
         self.number = 0
         self._said.clear()
         self._spans.clear()
@@ -95,9 +98,12 @@ class Segments:
         number = bisect_right(self._spans, moment, key=lambda span: span[0])
         return number if number and moment < self._spans[number - 1][1] else None
 
-    def _span(self, end: float) -> tuple[float, float]:
-        """Where the next segment begins, and ends when it reaches `end`."""
-        return _round(self._upto - self._origin), _round(max(end, self._upto) - self._origin)
+    def _span(self, event: Partial | Final) -> tuple[float, float]:
+        """Where the next segment begins, and ends when it reaches as far as `event`."""
+        if not self._placed:
+            self._upto = self._begun = event.start
+            self._placed = True
+        return _round(self._upto - self._origin), _round(max(event.end, self._upto) - self._origin)
 
     def _note(self, utterance: int, transcript: Transcript) -> None:
         before = self._said.get(utterance, "")
