@@ -16,8 +16,6 @@ from stenod.cli.sources import tones
 from stenod.cli.streaming import ClientFailed, stream
 
 WORDS = ["w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8", "w9", "w10", "w11"]
-DOORS = [Name.WS, Name.NEXA]
-"""The dialects that the server speaks."""
 
 
 def lines(text: str) -> tuple[list[str], list[str]]:
@@ -26,9 +24,9 @@ def lines(text: str) -> tuple[list[str], list[str]]:
     return [line[2:] for line in found if line.startswith("~ ")], [line for line in found if not line.startswith("~ ")]
 
 
-@pytest.mark.parametrize("protocol", DOORS)
+@pytest.mark.parametrize("protocol", list(Name))
 def test_partials_and_finals_are_lines_where_there_is_no_terminal(stenod, server, protocol) -> None:
-    told = stenod("client", server.http, "--protocol", protocol, "--pace", 4)
+    told = stenod("client", server.http, "--protocol", protocol, "--pace", 8)
     partials, finals = lines(told.stdout)
     assert (told.returncode, told.stderr) == (0, "")
     assert " ".join(finals).split() == WORDS
@@ -61,21 +59,21 @@ def test_in_a_terminal_the_line_grows_in_place(server) -> None:
     assert b"w1 w2 w3 w4 w5 w6\r\n" in shown
 
 
-@pytest.mark.parametrize("protocol", DOORS)
+@pytest.mark.parametrize("protocol", [Name.WS, Name.STT])
 def test_many_streams_at_once(stenod, server, protocol) -> None:
     told = stenod("client", server.http, "--protocol", protocol, "--stress", 8, "--duration", 2.6, "--pace", 2)
     assert told.returncode == 0, told.stderr
     assert told.stdout.startswith("streams: 8, failed: 0, errors told: 0\ndistinct transcripts: 1\n")
     counts = {line[:18].strip(): line[18:].split()[0] for line in told.stdout.splitlines() if line[18:].strip()}
-    assert counts["final"] == "8"
+    assert int(counts["final"]) in {8, 16}  # of each utterance one, or one a second
     assert counts["end"] == "8"
 
 
 def test_latency_is_checked_against_the_targets(stenod, server) -> None:
-    told = stenod("client", server.http, "--check-latency", "--duration", 2)
+    told = stenod("client", server.http, "--check-latency", "--duration", 1.2)
     verdicts = [line.split(": ")[0] for line in told.stdout.splitlines() if line.startswith(("PASS", "FAIL"))]
     assert (told.returncode, verdicts) == (0, ["PASS", "PASS"])
-    silent = stenod("client", f"{server.http}/ws?partials=false", "--check-latency", "--duration", 2)
+    silent = stenod("client", f"{server.http}/ws?partials=false", "--check-latency", "--duration", 1.2)
     assert silent.returncode == 1
     assert "FAIL: no partial could be measured\n" in silent.stdout
 

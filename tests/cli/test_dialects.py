@@ -27,7 +27,15 @@ def made(name: str, wish: Wish = WISH):
         ("ws", []),
         ("tldw", [{"type": "config", "sample_rate": 16_000, "enable_partial": True, "language": "en"}]),
         ("core", [{"type": "config", "sample_rate": 16_000, "enable_partial": True, "language": "en"}]),
-        ("stt", [{"type": "start_session", "session_config": {"language": "en", "enable_timestamps": True}}]),
+        (
+            "stt",
+            [
+                {
+                    "type": "start_session",
+                    "session_config": {"language": "en", "enable_timestamps": True, "chunk_size": 640},
+                }
+            ],
+        ),
         (
             "nexa",
             [{"sample_rate": 16_000, "enable_partial_results": True, "enable_word_timestamps": True, "language": "en"}],
@@ -119,6 +127,14 @@ WORDS = [{"word": "hi", "start": 0.1, "end": 0.4, "confidence": None}]
         ("tldw", {"type": "done"}, Said("over")),
         ("core", {"type": "error", "message": "Invalid JSON"}, Said("error", "Invalid JSON")),
         ("stt", {"type": "session_started", "session_id": "1"}, None),
+        (
+            "stt",
+            {
+                "type": "transcription_partial",
+                "data": {"text": "hi", "metadata": {"sequence_start": 3, "sequence_end": 24}},
+            },
+            Said("partial", "hi", 1.0),
+        ),
         (
             "stt",
             {"type": "transcription_partial", "data": {"text": "hi", "is_partial": True}, "metadata": {}},

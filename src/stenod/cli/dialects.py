@@ -20,6 +20,9 @@ from stenod.errors import BadRequest
 from stenod.jobs import Samples
 from stenod.options import RATE
 
+CHUNK: Final = 640
+"""Samples in a message, 40 ms: what microphones commonly give at once, and little enough not to be seen in a latency."""
+
 
 class Name(StrEnum):
     """A dialect, as the command line names it."""
@@ -191,8 +194,8 @@ class Stt(Dialect):
 
     def opening(self) -> list[str]:
         """The session's configuration."""
-        config = _given(language=self.wish.language) | {"enable_timestamps": True}
-        return [_text(type="start_session", session_config=config)]
+        config = {"enable_timestamps": True, "chunk_size": CHUNK}
+        return [_text(type="start_session", session_config=_given(language=self.wish.language) | config)]
 
     def audio(self, samples: Samples) -> bytes:
         """Floats, four bytes each."""
@@ -207,9 +210,10 @@ class Stt(Dialect):
         match frame.get("type"):
             case "transcription_partial" | "transcription_final" as kind:
                 data = frame["data"]
-                times = data.get("timestamps")
+                times, last = data.get("timestamps"), data.get("metadata", {}).get("sequence_end")
                 spoken = times[-1]["end_ms"] / 1000 if times else None
-                return Said("partial" if kind.endswith("partial") else "final", data["text"], spoken=spoken)
+                upto = None if last is None else (last + 1) * CHUNK / RATE
+                return Said("partial" if kind.endswith("partial") else "final", data["text"], upto, spoken)
             case "error":
                 return Said("error", frame["error"]["message"])
             case "session_ended":

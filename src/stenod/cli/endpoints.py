@@ -45,7 +45,7 @@ class Visit:
 
 def visits(site: str, token: str | None = None) -> Iterator[Visit]:
     """Ask the server at `site` for its description, then for everything in it, in its order."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers = {"Accept": "application/json, */*;q=0.5"} | ({"Authorization": f"Bearer {token}"} if token else {})
     first, body = _ask(Request(site + DESCRIPTION, headers=headers))  # noqa: S310 - http or https, as `site` is made
     yield first
     if not first.passed:

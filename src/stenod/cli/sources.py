@@ -19,14 +19,12 @@ import numpy as np
 from stenod.audio.convert import Converter
 from stenod.audio.files import open_audio
 from stenod.audio.microphone import Microphone
+from stenod.cli.dialects import CHUNK
 from stenod.engines.tones import GAP, SPOKEN, speak
 from stenod.jobs import Samples
 from stenod.options import RATE
 
 log = logging.getLogger(__name__)
-
-CHUNK: Final = 0.04
-"""Seconds in a chunk: what microphones commonly give at once, and little enough not to be seen in a latency."""
 
 PHRASE: Final = 6
 """Tone words between two pauses."""
@@ -54,9 +52,9 @@ async def microphone(stop: anyio.Event, seconds: float | None = None) -> AsyncGe
     device = await anyio.to_thread.run_sync(Microphone)
     try:
         for number in count():
-            if stop.is_set() or (seconds is not None and number * CHUNK >= seconds):
+            if stop.is_set() or (seconds is not None and number * CHUNK >= seconds * RATE):
                 return
-            yield await anyio.to_thread.run_sync(device.read, CHUNK)
+            yield await anyio.to_thread.run_sync(device.read, CHUNK / RATE)
     finally:
         if device.missed:
             log.warning("What was spoken was lost %d times: it was not taken as fast as it came", device.missed)
@@ -64,7 +62,7 @@ async def microphone(stop: anyio.Event, seconds: float | None = None) -> AsyncGe
             await anyio.to_thread.run_sync(device.__exit__, None, None, None)
 
 
-def cut(parts: Iterable[Samples], size: int = round(CHUNK * RATE)) -> Iterator[Samples]:
+def cut(parts: Iterable[Samples], size: int = CHUNK) -> Iterator[Samples]:
     """The same samples, `size` at a time; the last chunk may be shorter."""
     rest = np.empty(0, np.float32)
     for part in parts:

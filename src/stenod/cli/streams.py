@@ -9,12 +9,13 @@ from pathlib import Path
 import anyio
 
 from stenod.cli import sources
-from stenod.cli.dialects import Dialect, Said
+from stenod.cli.dialects import CHUNK, Dialect, Said
 from stenod.cli.display import Display
 from stenod.cli.interrupts import stopping
 from stenod.cli.streaming import Take, stream
 from stenod.errors import StenodError
 from stenod.jobs import Samples
+from stenod.options import RATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ def report(takes: list[Take], failures: list[str]) -> Iterator[str]:
         yield f"  {(failures + errors).count(reason)} x {reason}"
     yield f"distinct transcripts: {len({take.text for take in takes})}"
     late = max((take.late for take in takes), default=0.0)
-    if late > sources.CHUNK:
+    if late > CHUNK / RATE:
         yield f"this machine was up to {1000 * late:.0f} ms late in sending, which is part of what follows"
 
 
