@@ -28,36 +28,12 @@ class SessionStarted(TypedDict):
     timestamp: str
 
 
-class ConfigInForce(TypedDict):
-    """Every field of `session_config`."""
-
-    language: str | None
-    enable_timestamps: bool
-    enable_vad: bool
-    enable_partial_transcription: bool
-    buffer_duration: float
-    partial_chunk_duration: float
-    final_chunk_duration: float
-    chunk_size: int
-    audio_format: str
-    sample_rate: int
-    barge_in_enabled: bool
-    conversation_id: str | None
-
-
-class TalkInForce(TypedDict):
-    """What the conversation is taken to be."""
-
-    conversation_state: str
-    expected_response_type: str
-
-
 class SessionConfigured(TypedDict):
     """How the session works now."""
 
     type: Literal["session_configured"]
-    config: ConfigInForce
-    context: TalkInForce
+    config: said.ConfigInForce
+    context: said.TalkInForce
     ignored: list[str]
     """Fields without effect."""
 

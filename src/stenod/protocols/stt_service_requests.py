@@ -1,4 +1,4 @@
-"""What clients of `/ws/transcribe` may say, as types."""
+"""What clients of `/ws/transcribe` may say, and what of it is then in force, as types."""
 
 from __future__ import annotations
 
@@ -98,3 +98,27 @@ class EndSession(TypedDict):
     """No more audio: the last finals, then `session_ended`. The socket stays open for another session."""
 
     type: Literal["end_session"]
+
+
+class ConfigInForce(TypedDict):
+    """Every field of `session_config`."""
+
+    language: str | None
+    enable_timestamps: bool
+    enable_vad: bool
+    enable_partial_transcription: bool
+    buffer_duration: float
+    partial_chunk_duration: float
+    final_chunk_duration: float
+    chunk_size: int
+    audio_format: str
+    sample_rate: int
+    barge_in_enabled: bool
+    conversation_id: str | None
+
+
+class TalkInForce(TypedDict):
+    """What the conversation is taken to be."""
+
+    conversation_state: str
+    expected_response_type: str
