@@ -130,7 +130,8 @@ class Runner:
             command: Command | None = None
             with anyio.move_on_after(self._limits.stall):
                 command = await commands.receive()
-            await self._caught_up()
+            if isinstance(command, Audio):
+                await self._caught_up()
             try:
                 await self._take(command, tasks, lanes)
             except StenodError as error:
