@@ -21,7 +21,7 @@ def config(
         typer.echo(markdown(), nl=False)
         return
     for group, fields in found.settings.masked().items():
-        rows = [(f"{name} = {shown(value)}", found.origins.get(f"{group}.{name}")) for name, value in fields.items()]
+        rows = [(_line(name, value), found.origins.get(f"{group}.{name}")) for name, value in fields.items()]
         told = [(line, origin) for line, origin in rows if show or origin]
         if told:
             width = max(len(line) for line, _ in told)
@@ -29,3 +29,8 @@ def config(
             for line, origin in told:
                 typer.echo(f"{line:{width}}  # {origin}" if origin else line)
             typer.echo()
+
+
+def _line(name: str, value: object) -> str:
+    """TOML has no word for what is not set."""
+    return f"# {name} is not set" if value is None else f"{name} = {shown(value)}"

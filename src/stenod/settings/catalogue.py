@@ -53,7 +53,7 @@ def markdown() -> str:
     for setting in catalogue().values():
         env = f"`{setting.env}`" + (f" or `{setting.alias}`" if setting.alias else "")
         flag = f"`{setting.flag}`" if setting.flag else ""
-        default = f"`{shown(setting.default)}`"
+        default = "not set" if setting.default is None else f"`{shown(setting.default)}`"
         rows.append(f"| `{setting.name}` | {env} | {flag} | {default} | {setting.allowed} | {setting.meaning} |")
     return "\n".join(rows) + "\n"
 
