@@ -9,7 +9,7 @@ TESTS ?= tests README.md docs
 SELECT := $(if $(filter 1,$(STENOD_TEST_ALL)),,-m "not slow")
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format docs lock bench clean
+.PHONY: help serve test check format docs lock bench node clean
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -43,8 +43,11 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 	uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate pyproject.toml --group bench -c requirements/dev.txt -o requirements/bench.txt
 
+node: ## Install the npm package that examples of others need, for the tests that run them
+	@npm install --silent --no-audit --no-fund --no-save --no-package-lock --prefix clients/javascript ws@8
+
 clean: ## Remove everything that the other targets made
-	rm -rf $(VENV) bench/out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) clients/javascript/node_modules bench/out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------------------------------------------------------- set-up

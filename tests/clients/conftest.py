@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from conftest import REPOSITORY, missing
 from support.serving import Running, fake, serving
 
 
@@ -34,3 +36,12 @@ def stenod_client(clients) -> ModuleType:
 def server() -> Iterator[Running]:
     with serving(fake()) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def node() -> Path:
+    """The folder in which Node finds the npm package ws, which the documents' own examples need. Nothing is downloaded here."""
+    folder = REPOSITORY / "clients" / "javascript" / "node_modules"
+    if shutil.which("node") is None or not (folder / "ws").is_dir():
+        missing("Node with the npm package ws (make node)")
+    return folder
