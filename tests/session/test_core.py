@@ -10,6 +10,7 @@ import pytest
 
 from stenod.errors import EngineFailed
 from stenod.events import (
+    Analyzed,
     Anticipated,
     Audio,
     Clear,
@@ -19,6 +20,7 @@ from stenod.events import (
     Configure,
     Configured,
     Continue,
+    Diarized,
     End,
     Ended,
     Fail,
@@ -34,11 +36,13 @@ from stenod.events import (
     Revised,
     SpeechStarted,
     SpeechStopped,
+    Summarized,
     Warned,
 )
-from stenod.jobs import Decode, Decoded, Kind, Shed, Stalled, Withdraw
+from stenod.jobs import Analyze, Decode, Decoded, Diarize, Insight, Kind, Labelled, Shed, Stalled, Withdraw
 from stenod.options import FRAME, RATE, DecodeOptions, Endpointing, Options
 from stenod.session.core import Session
+from stenod.transcript import Word, of_words
 from support.script import SECOND, Drive, Oracle, frame, frames, partial_jobs, silent, word
 
 AUTO = Options(partials=False, endpointing=Endpointing(min_silence=0.3, padding=0.1, min_speech=0.05))
@@ -454,3 +458,24 @@ def test_a_session_may_begin_where_another_ended() -> None:
     (ended,) = driven.said(Ended)
     assert ended.seconds == pytest.approx(finals[-1].end)
     assert ended.account.received == ended.account.final == 22 * 3 * FRAME
+
+
+def test_speakers_and_insights_are_asked_for_late_and_the_end_waits_for_them() -> None:
+    driven = drive(replace(AUTO, diarize=True, analyze=True)).feed(frames(TALK), End())
+    assert [(job.utterance, job.transcript.text) for job in driven.said(Diarize)] == [(1, "one two"), (2, "three four")]
+    assert [job.utterance for job in driven.said(Analyze)] == [1, 2, 3]
+    assert driven.said(Ended) == []
+    named = of_words([Word("one", 0.5, 0.9, speaker="A")])
+    driven.feed(
+        Labelled(1, named),
+        Labelled(2, EngineFailed("No."), speakers=({"id": 0},), parts=({"start": 0.0},)),
+        Insight("summary", {"text": "numbers"}),
+        Insight("summary", EngineFailed("No.")),
+    )
+    assert driven.said(Diarized) == [Diarized(1, named)]
+    assert driven.said(Summarized) == [Summarized(({"id": 0},), ({"start": 0.0},))]
+    assert driven.said(Analyzed) == [Analyzed("summary", {"text": "numbers"})]
+    assert [item.code for item in driven.said(Warned)] == ["diarization_failed", "insight_failed"]
+    assert driven.said(Ended) == []
+    driven.feed(Insight("summary", {}))
+    assert driven.names()[-1] == "Ended"

@@ -89,10 +89,8 @@ class Session:
                 self._receive(item)
             case Decoded():
                 self._decoded(item)
-            case Labelled():
-                self._telling.label(item)
-            case Insight():
-                self._telling.learn(item)
+            case Labelled() | Insight():
+                self._telling.take(item)
             case Stalled():
                 if self._hearing.endpointer.speaking and self._hearing.options.endpointing.mode == "auto":
                     self._hearing.commit("silence")

@@ -14,10 +14,8 @@ import numpy as np
 
 from stenod.errors import StenodError
 from stenod.events import (
-    Analyzed,
     Anticipated,
     Cleared,
-    Diarized,
     Ended,
     Event,
     Failed,
@@ -25,12 +23,12 @@ from stenod.events import (
     Partial,
     Retracted,
     Revised,
-    Summarized,
     Warned,
 )
-from stenod.jobs import Analyze, Answer, Decode, Decoded, Diarize, Insight, Job, Kind, Labelled, Samples, Withdraw
+from stenod.jobs import Answer, Decode, Decoded, Insight, Job, Kind, Labelled, Samples, Withdraw
 from stenod.options import RATE, Options
 from stenod.session.account import Ledger
+from stenod.session.late import Late
 from stenod.session.stability import common_prefix
 from stenod.session.utterance import Piece, Stretch, Utterance
 from stenod.transcript import Transcript, join
@@ -69,10 +67,12 @@ class Telling:
     finished: bool = False
     _jobs: int = 0
     _stretches: int = 0
-    _late: int = 0
-    """Diarizations and analyses that are out."""
     _unshown: Stretch | None = None
     """A stretch whose newest partial waits for an earlier final."""
+    _late: Late = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._late = Late(self.emit)
 
     def ask(self, asked: Asked, samples: Samples, *, kind: Kind, context: int = 0, last: bool = False) -> None:
         """Have `samples`, which end at `asked.upto`, decoded."""
@@ -114,24 +114,12 @@ class Telling:
         self.deliver()
         return None
 
-    def label(self, labelled: Labelled) -> None:
-        """Take in speakers."""
-        self._late -= 1
-        if isinstance(labelled.result, StenodError):
-            self.emit(Warned("diarization_failed", labelled.result.message))
+    def take(self, late: Labelled | Insight) -> None:
+        """Take in what was asked of a closed utterance."""
+        if isinstance(late, Labelled):
+            self._late.label(late)
         else:
-            self.emit(Diarized(labelled.utterance, labelled.result))
-        if labelled.speakers or labelled.parts:
-            self.emit(Summarized(labelled.speakers, labelled.parts))
-        self.deliver()
-
-    def learn(self, insight: Insight) -> None:
-        """Take in an insight."""
-        self._late -= 1
-        if isinstance(insight.result, StenodError):
-            self.emit(Warned("insight_failed", insight.result.message))
-        else:
-            self.emit(Analyzed(insight.kind, insight.result))
+            self._late.learn(late)
         self.deliver()
 
     def interrupt(self, spoken: Utterance | None) -> None:
@@ -192,7 +180,7 @@ class Telling:
                 self.emit(head)
         if self._unshown is not None and self._unshown.hypothesis is not None:
             self._show(self._unshown)
-        if self.ending is not None and not self.asked and not self._late and not self.finished:
+        if self.ending is not None and not self.asked and not self._late.out and not self.finished:
             self.finished = True
             self.emit(Ended(self.ending, self.ledger.balance(), self.because))
 
@@ -292,24 +280,18 @@ class Telling:
             self.emit(Retracted(utterance.number))
 
     def _follow_up(self, piece: Piece) -> None:
-        utterance, stretch = piece.utterance, piece.stretch
+        utterance = piece.utterance
         if piece.samples is not None:
             utterance.kept.append(piece.samples)
         if piece.closes is None:
             return
-        whole = join(utterance.told)
-        if utterance.kept and stretch is not None:
-            audio = np.concatenate(utterance.kept)
-            if self.options.revision is not None:
-                again = Stretch(self.number_stretch(), utterance.number, piece.end - len(audio), piece.end - len(audio))
-                self.ask(Asked(utterance, again, piece.end, revises=True), audio, kind=Kind.REVISION, last=True)
-            if self.options.diarize:
-                self._late += 1
-                self.emit(Diarize(utterance.number, audio, piece.end - len(audio), whole))
-            utterance.kept.clear()
-        if self.options.analyze:
-            self._late += 1
-            self.emit(Analyze(utterance.number, whole, piece.start / RATE, piece.end / RATE))
+        audio = np.concatenate(utterance.kept) if utterance.kept else None
+        utterance.kept.clear()
+        if self.options.revision is not None and audio is not None:
+            start = piece.end - len(audio)
+            again = Stretch(self.number_stretch(), utterance.number, origin=start, start=start)
+            self.ask(Asked(utterance, again, piece.end, revises=True), audio, kind=Kind.REVISION, last=True)
+        self._late.ask(piece, join(utterance.told), audio, self.options)
 
     def _revise(self, utterance: Utterance, result: object) -> None:
         if isinstance(result, Answer):

@@ -17,7 +17,7 @@ from stenod.transcript import Transcript, Word, of_words
 
 GUARD = 0.5
 """Words that end within so many seconds of a boundary in running speech wait for the next piece: they may be halves, or
-about to be heard differently. With pieces of a second, 0.2 made 28 % word errors where 0.5 makes 25 % (docs/performance.md)."""
+about to be heard differently. With pieces of a second, 0.2 made 28 % word errors, 0.5 makes 25 % (docs/performance.md)."""
 
 
 @dataclass(slots=True, eq=False)
