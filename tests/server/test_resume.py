@@ -106,7 +106,7 @@ async def test_a_stream_cut_at_random_moments_is_the_uncut_one(server: Running, 
         assert whole.text == said(WORDS)
         rng = random.Random(7)
         broken = Client(f"{server.ws}/ws")
-        for cut in sorted(rng.sample(range(2, len(AUDIO), 2), 25)):
+        for cut in sorted(rng.sample(range(2, len(AUDIO), 2), 50)):
             await broken.live(cut, wait=wait)
         await broken.live(None, wait=wait)
     assert spans(broken) == spans(whole)

@@ -1,0 +1,69 @@
+"""Fifty streams at once, mixed over every live dialect: every final comes, and it is its own stream's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator
+
+import numpy as np
+import pytest
+from websockets.asyncio.client import connect
+
+from stenod.cli.dialects import DIALECTS, Dialect, Name, Wish
+from stenod.cli.streaming import Take, stream
+from stenod.engines.tones import speak
+from stenod.jobs import Samples
+from stenod.options import RATE
+from support.serving import Running, fake, serving
+
+STREAMS = 50
+CHUNK = RATE // 10
+
+
+def sentences(number: int) -> list[list[int]]:
+    """What stream `number` says: numbers that no other stream says."""
+    return [[100 * number + 10 * sentence + word for word in range(3)] for sentence in range(3)]
+
+
+async def audio(number: int) -> AsyncGenerator[Samples]:
+    quiet = np.zeros(RATE * 7 // 10, np.float32)
+    whole = np.concatenate([part for words in sentences(number) for part in (quiet, speak(words))] + [quiet])
+    for start in range(0, len(whole), CHUNK):
+        yield whole[start : start + CHUNK]
+
+
+async def one(server: Running, number: int) -> tuple[str, Take]:
+    kind = list(DIALECTS)[number % len(DIALECTS)]
+    dialect: Dialect = DIALECTS[kind](Wish())
+    take = await stream(f"{server.ws}{dialect.path}", dialect, audio(number), pace=4, tell=lambda _: None)
+    return kind, take
+
+
+async def legacy(server: Running, number: int) -> list[str]:
+    """The first document's program has no way to end; the last silence closes its last utterance."""
+    said: list[str] = []
+    async with connect(f"{server.ws}/ws?shape=legacy") as socket:
+        async for samples in audio(number):
+            await socket.send((samples * 32767).astype("<i2").tobytes())
+            await asyncio.sleep(len(samples) / RATE / 4)
+        while len(said) < len(sentences(number)):
+            message = await asyncio.wait_for(socket.recv(), 20)
+            said += [str(message)] if '"text"' in str(message) else []
+    return said
+
+
+@pytest.mark.anyio
+async def test_every_dialect_at_once() -> None:
+    with serving(fake()) as server:
+        told = asyncio.gather(*(one(server, number) for number in range(1, STREAMS - 4)))
+        old = asyncio.gather(*(legacy(server, number) for number in range(STREAMS - 4, STREAMS + 1)))
+        takes, texts = await told, await old
+    assert Counter(kind for kind, _ in takes) == dict.fromkeys(Name, 9)
+    for number, (kind, take) in enumerate(takes, 1):
+        expected = [f"w{word}" for words in sentences(number) for word in words]
+        assert " ".join(heard.said.text for heard in take.of("final")).split() == expected, (kind, number)
+        assert take.of("error") == []
+    for number, said in enumerate(texts, STREAMS - 4):
+        for text, words in zip(said, sentences(number), strict=True):
+            assert all(f"w{word}" in text for word in words)
