@@ -7,8 +7,7 @@
             print(frame["type"], frame.get("text"))
 
 `Client` does the same without asyncio. A lost connection is made again and goes on where it was: audio is kept until the
-server has acknowledged it, and what was said meanwhile is read afterwards. With `adaptive=True` the bitrate is lowered
-when audio waits to be sent.
+server has acknowledged it. With `adaptive=True` the bitrate is lowered when audio is long on its way.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import socket as sockets
 import sys
 import threading
 import time
@@ -33,10 +31,10 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 Frame = dict[str, Any]
 
 CHUNK = 0.1  # seconds of audio in a message
-CROWDED = 2.0  # seconds of audio waiting to be sent from which on the bitrate is lowered
+CROWDED = 2.0  # seconds of audio on their way from which on the bitrate is lowered
 AHEAD = 60.0  # seconds of audio that `send` takes ahead of the network; then it waits
 KEPT = 300.0  # seconds of unacknowledged audio that are kept for a lost connection
-SEND_BUFFER = 32_768  # bytes the system may hold back when the bitrate adapts, so that a queue is seen where it grows
+SOUNDING = 0.5  # seconds of audio after which the server is asked how far it has read, when the bitrate adapts
 REFUSALS = frozenset({1002, 1003, 1007, 1008, 1009, 4003, 4400, 4401, 4403})  # close codes; trying again is of no use
 AWAY = frozenset({"overloaded", "shutting_down", "unavailable"})  # errors after which it is
 
@@ -65,9 +63,7 @@ class AsyncClient:
         self.connections = 0  # how many there were, the first one included
         self.lost = 0.0  # seconds of audio that no server heard: it was gone for longer than audio is kept
         self._url = urlsplit(url)
-        self._query = {
-            name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in query.items()
-        }
+        self._query = {name: value if isinstance(value, str) else json.dumps(value) for name, value in query.items()}
         self._key = token
         self._levels = _levels(rate) if adaptive else _levels(rate)[:1]
         self._level = 0
@@ -76,6 +72,7 @@ class AsyncClient:
         self._audio = bytearray()  # what may have to be sent again
         self._first = 0  # number of its first sample
         self._sent = 0  # number of the sample that is sent next
+        self._arrived = 0  # number of a sample up to which the server has read
         self._controls: deque[_Control] = deque()
         self._said = 0
         self._more = asyncio.Event()
@@ -180,8 +177,6 @@ class AsyncClient:
         offset = start // level.divisor
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         async with connect(self._address(level, offset), additional_headers=headers, compression=None) as socket:
-            if len(self._levels) > 1:
-                socket.transport.get_extra_info("socket").setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, SEND_BUFFER)
             hello = json.loads(await asyncio.wait_for(socket.recv(), 10))
             if hello.get("code") in AWAY:
                 raise ConnectionRefusedError(hello["message"])
@@ -192,7 +187,7 @@ class AsyncClient:
                 self.lost += max(0, start - self._acked) / self._rate
             self.connections += 1
             self._token = hello["token"]
-            self._sent = offset * level.divisor
+            self._sent = self._arrived = offset * level.divisor
             self._open.set()
             reader = asyncio.create_task(self._read(socket, level))
             writer = asyncio.create_task(self._write(socket, level, hello["offset"] * level.divisor))
@@ -219,7 +214,9 @@ class AsyncClient:
     async def _read(self, socket: ClientConnection, level: _Level) -> bool:
         async for message in socket:
             frame = json.loads(message)
-            if frame["seq"] <= self._seq:
+            if frame["type"] == "pong":
+                self._arrived = max(self._arrived, int(frame["text"]))
+            if frame["type"] == "pong" or frame["seq"] <= self._seq:
                 continue
             if "utterance" in frame:
                 frame["utterance"] += self._utterances
@@ -247,19 +244,23 @@ class AsyncClient:
 
     async def _write(self, socket: ClientConnection, level: _Level, heard: int) -> None:
         """Send from `_sent` on; returns when the bitrate should be lowered. `heard`: what the server has already."""
-        told = 0
+        adapting = self._level + 1 < len(self._levels)
+        told = asked = 0
         encode = level.encoder()
         while True:
             next_up = next((one for one in self._controls if one.number > told and one.after >= heard), None)
             limit = self._first + len(self._audio) // 2 if next_up is None else next_up.after
             size = min(limit - self._sent, round(CHUNK * self._rate)) // level.divisor * level.divisor
             if size > 0:
-                if self.waiting > CROWDED and self._level + 1 < len(self._levels):
+                if adapting and self.waiting + (self._sent - self._arrived) / self._rate > CROWDED:
                     return
                 at = 2 * (self._sent - self._first)
                 await socket.send(encode(bytes(self._audio[at : at + 2 * size])))
                 self._sent += size
                 self._less.set()
+                if adapting and self._sent >= asked:
+                    asked = self._sent + round(SOUNDING * self._rate)
+                    await socket.send(json.dumps({"type": "ping", "text": str(self._sent)}))
             elif next_up is not None:
                 told = next_up.number
                 await socket.send(next_up.text)
@@ -365,8 +366,8 @@ class _Level(NamedTuple):
 
 
 def _levels(rate: int) -> list[_Level]:
-    found = [_Level("s16le", rate, 1), _Level("mulaw", rate, 1)]
-    return [*found, _Level("mulaw", rate // 2, 2)] if rate % 2 == 0 and rate >= 16_000 else found
+    found = [_Level("s16le", rate, 1), _Level("mulaw", rate, 1), _Level("mulaw", rate // 2, 2)]
+    return found if rate % 2 == 0 and rate >= 16_000 else found[:2]
 
 
 class _Halver:

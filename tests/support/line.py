@@ -22,6 +22,7 @@ class Line:
         """Bytes a second to the server; None: as many as come."""
         self.carried = 0
         """Bytes to the server so far."""
+        self._progress = anyio.Event()
         self._ends: list[socket.socket] = []
 
     @property
@@ -34,6 +35,11 @@ class Line:
         for end in ends:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    async def has_carried(self, count: int) -> None:
+        """Return when so many bytes went to the server."""
+        while self.carried < count:
+            await self._progress.wait()
 
     async def relay(self, client: SocketStream) -> None:
         """One connection."""
@@ -50,6 +56,8 @@ class Line:
             while data := await source.receive(1_024 if up and self.upward else 65_536):
                 if up:
                     self.carried += len(data)
+                    self._progress.set()
+                    self._progress = anyio.Event()
                     if self.upward:
                         await anyio.sleep(len(data) / self.upward)
                 await target.send(data)
