@@ -30,6 +30,8 @@ from stenod.engines.tones import GAP, SPOKEN, speak
 OUT = Path(__file__).resolve().parent / "out"
 RATE = 16_000
 
+WORDS = 65_536
+"""Different words that tones can say."""
 SPEECH = 6
 """Words in an utterance: 1.8 s."""
 PAUSE = 1.0
@@ -87,10 +89,11 @@ class Moment:
     usage: Usage
 
 
-def utterances(stream: int, count: int) -> list[list[int]]:
-    """The numbers that stream says: no two streams share one."""
-    first = stream * count * SPEECH
-    return [list(range(first + n * SPEECH, first + (n + 1) * SPEECH)) for n in range(count)]
+def utterances(stream: int, streams: int, count: int) -> list[list[int]]:
+    """The numbers that a stream says: no two streams share one; in a long run it begins again with its first."""
+    different = WORDS // streams // SPEECH
+    firsts = (SPEECH * (stream * different + n % different) for n in range(count))
+    return [list(range(first, first + SPEECH)) for first in firsts]
 
 
 def audio(numbers: Sequence[int]) -> NDArray[np.int16]:
@@ -99,9 +102,8 @@ def audio(numbers: Sequence[int]) -> NDArray[np.int16]:
     return np.concatenate(((speak(numbers) * 32767).astype(np.int16), silence))
 
 
-async def client(url: str, stream: int, count: int, delay: float) -> Outcome:
+async def client(url: str, said: list[list[int]], delay: float) -> Outcome:
     """One stream at the pace of speech, from its first chunk to the server's last word."""
-    said = utterances(stream, count)
     outcome = Outcome([" ".join(f"w{number}" for number in numbers) for numbers in said])
     await asyncio.sleep(delay)
     try:
@@ -155,7 +157,9 @@ async def run(server: Serving, streams: int, seconds: float) -> tuple[list[Outco
     moments: list[Moment] = []
     watcher = asyncio.create_task(_watch(server, moments))
     ramp = min(RAMP, seconds / 4)
-    clients = (client(server.socket, index, count, ramp * index / streams) for index in range(streams))
+    clients = (
+        client(server.socket, utterances(index, streams, count), ramp * index / streams) for index in range(streams)
+    )
     outcomes = await asyncio.gather(*clients)
     watcher.cancel()
     return list(outcomes), moments
