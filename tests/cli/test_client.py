@@ -11,7 +11,8 @@ import anyio
 import pytest
 from websockets.asyncio.server import serve
 
-from stenod.cli.dialects import DIALECTS, Name, Said, Wish
+from stenod.cli.dialect import Said, Wish
+from stenod.cli.dialects import DIALECTS, Name
 from stenod.cli.sources import tones
 from stenod.cli.streaming import ClientFailed, stream
 
@@ -65,7 +66,7 @@ def test_many_streams_at_once(stenod, server, protocol) -> None:
     assert told.returncode == 0, told.stderr
     assert told.stdout.startswith("streams: 8, failed: 0, errors told: 0\ndistinct transcripts: 1\n")
     counts = {line[:18].strip(): line[18:].split()[0] for line in told.stdout.splitlines() if line[18:].strip()}
-    assert int(counts["final"]) in {8, 16}  # of each utterance one, or one a second
+    assert int(counts["final"]) in {8, 16, 24}  # of each utterance one, or one a second
     assert counts["end"] == "8"
 
 

@@ -8,7 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from stenod.cli.dialects import DIALECTS, Name, Said, Wish, understood
+from stenod.cli.dialect import Said, Wish
+from stenod.cli.dialects import DIALECTS, Name, understood
 from stenod.errors import BadRequest
 
 SAMPLES = np.array([0.0, 0.5, -1.0, 1.0], np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stenod.cli.dialects import Said
+from stenod.cli.dialect import Said
 from stenod.cli.latency import Latency, measure, percentile, table, verdict
 from stenod.cli.streaming import Heard, Take
 

@@ -13,7 +13,8 @@ import anyio
 import typer
 
 from stenod.cli.addresses import site
-from stenod.cli.dialects import DIALECTS, Name, Wish
+from stenod.cli.dialect import Wish
+from stenod.cli.dialects import DIALECTS, Name
 from stenod.cli.endpoints import table, visits
 
 DURATION = 5.0

@@ -19,7 +19,7 @@ import numpy as np
 from stenod.audio.convert import Converter
 from stenod.audio.files import open_audio
 from stenod.audio.microphone import Microphone
-from stenod.cli.dialects import CHUNK
+from stenod.cli.dialect import CHUNK
 from stenod.engines.tones import GAP, SPOKEN, speak
 from stenod.jobs import Samples
 from stenod.options import RATE

@@ -18,7 +18,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from stenod.cli.addresses import socket_url
-from stenod.cli.dialects import Dialect, Said, understood
+from stenod.cli.dialect import Dialect, Said
+from stenod.cli.dialects import understood
 from stenod.errors import StenodError
 from stenod.jobs import Samples
 from stenod.options import RATE

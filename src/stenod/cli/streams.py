@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 
 from stenod.cli import sources
-from stenod.cli.dialects import CHUNK, Dialect, Said
+from stenod.cli.dialect import CHUNK, Dialect, Said
 from stenod.cli.display import Display
 from stenod.cli.interrupts import stopping
 from stenod.cli.streaming import Take, stream
