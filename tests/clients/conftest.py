@@ -40,7 +40,7 @@ def server() -> Iterator[Running]:
 
 @pytest.fixture(scope="session")
 def node() -> Path:
-    """The folder in which Node finds the npm package ws, which the documents' own examples need. Nothing is downloaded here."""
+    """The folder in which Node finds the npm package ws, which the documents' examples need. Nothing is downloaded here."""
     folder = REPOSITORY / "clients" / "javascript" / "node_modules"
     if shutil.which("node") is None or not (folder / "ws").is_dir():
         missing("Node with the npm package ws (make node)")
