@@ -64,7 +64,7 @@ def serving(settings: Settings, prepare: Callable[[FastAPI], None] | None = None
     app = create_app(settings)
     if prepare is not None:
         prepare(app)
-    config = uvicorn.Config(app, port=0, log_level="warning", ws="websockets-sansio", lifespan="on")
+    config = uvicorn.Config(app, port=0, log_config=None, ws="websockets-sansio", lifespan="on")
     server = uvicorn.Server(config)
     with start_blocking_portal() as portal:
         serve = portal.start_task_soon(server.serve)
