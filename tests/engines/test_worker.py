@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from importlib import import_module
 from pathlib import Path
@@ -183,7 +184,7 @@ async def test_the_child_dies_with_its_parent():
         "    os.kill(os.getpid(), 9)\n"
         "anyio.run(main)\n"
     )
-    result = await anyio.run_process(["python", "-c", script], check=False)
+    result = await anyio.run_process([sys.executable, "-c", script], check=False)
     child = int(result.stdout)
     await dead(child)
 

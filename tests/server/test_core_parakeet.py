@@ -139,7 +139,7 @@ async def test_mounted_in_an_application_of_others(service: Service) -> None:
 
     app = FastAPI(lifespan=lifespan)
     app.include_router(router_for(service, max_connections=1), prefix="/speech")
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="websockets-sansio"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="websockets-sansio"))
     with start_blocking_portal() as portal:
         serve = portal.start_task_soon(server.serve)
         try:
