@@ -23,7 +23,7 @@ from stenod.options import FRAME, AudioFormat, Encoding
 from stenod.vad.base import VadState
 from stenod.vad.scorer import Scorer
 
-_INLINE: Final = 0.1
+_INLINE: Final = 0.3
 """Seconds of one channel that are converted on the event loop: that takes under 0.1 ms, less than a thread costs."""
 
 _PACKET: Final = 1_500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -13,6 +14,10 @@ from stenod.cli.logs import set_up
 from stenod.engines.base import Model
 from stenod.engines.registry import Registry
 from stenod.settings import Settings
+
+SWITCH = 0.0005
+"""Seconds after which a busy event loop lets the detector's thread have its turn. Python's own 5 ms make two hundred streams
+wait for each other: their finals came 0.1 s after the commit with this, 0.8 s without."""
 
 
 def serve(  # noqa: PLR0913, PLR0917 - a parameter for each flag
@@ -35,6 +40,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a parameter for each flag
         "server.log_level": log_level,
         "model.name": model,
     }
+    sys.setswitchinterval(SWITCH)
     settings = loaded(flags, config).settings
     set_up(settings.server.log_level)
     registry = Registry.installed()
