@@ -17,7 +17,7 @@ from stenod.settings import Settings
 
 SWITCH = 0.0005
 """Seconds after which a busy event loop lets the detector's thread have its turn. Python's own 5 ms make two hundred streams
-wait for each other: their finals came 0.1 s after the commit with this, 0.8 s without."""
+wait for each other (docs/performance.md)."""
 
 
 def serve(  # noqa: PLR0913, PLR0917 - a parameter for each flag
