@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import anyio
 import pytest
@@ -15,8 +16,16 @@ from stenod.cli.dialect import Said, Wish
 from stenod.cli.dialects import DIALECTS, Name
 from stenod.cli.sources import tones
 from stenod.cli.streaming import ClientFailed, stream
+from support.serving import fake, serving
 
 WORDS = ["w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8", "w9", "w10", "w11"]
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[str]:
+    """The address of a server that wants a key."""
+    with serving(fake(server={"api_key": "secret"})) as running:
+        yield running.http
 
 
 def lines(text: str) -> tuple[list[str], list[str]]:
@@ -97,6 +106,20 @@ def test_what_goes_wrong_is_said_in_a_line(stenod, server, arguments, code, erro
     assert told.returncode == code
     assert error in told.stderr
     assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize("protocol", [each for each in Name if each is not Name.CORE])  # that door is open or not there
+def test_the_key_opens_the_door(stenod, guarded, protocol) -> None:
+    asked = ["client", guarded, "--protocol", protocol, "--duration", 0.5, "--pace", 0]
+    assert stenod(*asked, "--token", "secret").returncode == 0
+    refused = stenod(*asked, "--token", "guess")
+    assert refused.returncode == 1
+    assert "Invalid API key" in refused.stderr
+
+
+def test_the_key_may_be_in_the_environment(stenod, guarded) -> None:
+    assert stenod("client", guarded, "--check-endpoints", STENOD_SERVER_API_KEY="secret").returncode == 0
+    assert stenod("client", guarded, "--check-endpoints").returncode == 1
 
 
 def test_failed_streams_are_counted(stenod, server) -> None:

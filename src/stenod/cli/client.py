@@ -51,7 +51,8 @@ def client(  # noqa: PLR0913, PLR0917 - a parameter for each flag
         str | None, typer.Option("--language", metavar="TAG", help="What is spoken, like en or en-GB.")
     ] = None,
     token: Annotated[
-        str | None, typer.Option("--token", metavar="KEY", help="The key that the server wants.", envvar="STENOD_TOKEN")
+        str | None,
+        typer.Option("--token", metavar="KEY", help="The key that the server wants.", envvar="STENOD_SERVER_API_KEY"),
     ] = None,
     pace: Annotated[
         float,
