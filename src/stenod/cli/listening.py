@@ -126,6 +126,7 @@ async def _run(app: FastAPI, settings: Settings, sockets: list[socket.socket], a
         lifespan="off",  # it is entered right here, so that what it raises is one line and not a logged traceback
         http="httptools",
         ws="websockets-sansio",
+        ws_per_message_deflate=False,  # audio does not get smaller by it, and the server slower
         ws_ping_timeout=None,  # a client held back by our own reading cannot answer; TCP keepalive finds the dead
         log_config=None,
         access_log=settings.server.log_level == "DEBUG",
