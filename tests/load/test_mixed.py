@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
-from stenod.cli.dialects import DIALECTS, Dialect, Name, Wish
+from stenod.cli.dialect import Dialect, Wish
+from stenod.cli.dialects import DIALECTS, Name
 from stenod.cli.streaming import Take, stream
 from stenod.engines.tones import speak
 from stenod.jobs import Samples
