@@ -205,3 +205,41 @@ async def test_without_being_asked_nothing_is_kept_and_no_frame_is_added(server:
     with anyio.fail_after(2):
         while server.service.sessions.count > before:  # noqa: ASYNC110 - nothing to wait on from outside
             await anyio.sleep(0.02)
+
+
+async def test_a_cut_inside_a_sample_shifts_nothing(server: Running) -> None:
+    for offset in (None, 0):
+        client = Client(f"{server.ws}/ws")
+        with anyio.fail_after(20):
+            async with connect(client.address()) as socket:
+                client.token = json.loads(await socket.recv())["token"]
+                await socket.send(AUDIO[:20_001])
+                await anyio.sleep(0.3)
+                socket.transport.abort()
+            client.acked = offset or 0
+            await client.live(None, wait=offset is None)
+        assert client.text == said(WORDS)
+        assert client.frames[-1]["account"]["received"] == len(AUDIO) // 2
+
+
+async def test_what_a_client_says_comes_back_as_it_was(server: Running) -> None:
+    async with connect(f"{server.ws}/ws?shape=stenod") as socket:
+        await socket.recv()
+        await socket.send('{"type":"ping","text":"a\\ud800"}')
+        assert json.loads(await socket.recv())["text"] == "a\ud800"
+
+
+async def test_no_more_sessions_wait_than_there_are_places() -> None:
+    settings = fake(server={"max_connections": 2}, stream={"resume_window": 5.0})
+    with serving(settings) as running:
+        tokens = []
+        for _ in range(5):
+            async with connect(f"{running.ws}/ws?shape=stenod") as socket:
+                tokens.append(json.loads(await socket.recv())["token"])
+                await socket.send(AUDIO[:CHUNK])
+                await anyio.sleep(0.1)
+                socket.transport.abort()
+            await anyio.sleep(0.1)
+        assert running.app.state.parking.parked == 2
+        async with connect(f"{running.ws}/ws?resume={tokens[0]}") as socket:
+            assert json.loads(await socket.recv())["known"] is False

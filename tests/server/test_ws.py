@@ -244,3 +244,12 @@ async def test_a_second_model_revises_each_utterance() -> None:
     assert kinds.index("final") < kinds.index("revised")
     assert kinds[-1] == "ended"
     assert refused.of("error")[0]["code"] == "model_not_found"
+
+
+@pytest.mark.parametrize(
+    "query", ["encoding=opus&channels=3", "channels=8&split=true&encoding=container&sample_rate=1"]
+)
+async def test_a_format_that_cannot_be_is_refused_at_once(server: Running, query: str) -> None:
+    heard = await talk(f"{server.ws}/ws?{query}", [])
+    assert [frame["type"] for frame in heard.frames] == ["error"]
+    assert heard.code == 1008

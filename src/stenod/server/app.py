@@ -119,7 +119,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     guard = Guard(chosen.server.api_key)
     secret = chosen.server.resume_secret
     parking = Parking(
-        chosen.stream.resume_window, chosen.stream.max_unread, secret.get_secret_value() if secret is not None else None
+        chosen.stream.resume_window,
+        chosen.stream.max_unread,
+        chosen.server.max_connections,
+        secret.get_secret_value() if secret is not None else None,
     )
 
     @asynccontextmanager

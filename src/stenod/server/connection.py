@@ -44,6 +44,9 @@ log = logging.getLogger(__name__)
 LARGE = 65_536
 """Characters of text from which on a message is understood in a thread, so that it holds up nobody else."""
 
+HELD_PATIENCE = 600.0
+"""Seconds that a write may take while the client is kept waiting: it may want to write everything before it reads."""
+
 UNREAD_PATIENCE = 60.0
 """Seconds that a write may take while the client sends nothing either; then nobody is reading."""
 
@@ -139,7 +142,7 @@ class Connection:
     def _expect_reading(self, expected: bool) -> None:
         """A client that is being waited for should read what it is sent; one that is kept waiting may yet write first."""
         self._blocked = not expected
-        self._write.deadline = anyio.current_time() + UNREAD_PATIENCE if expected else math.inf
+        self._write.deadline = anyio.current_time() + (UNREAD_PATIENCE if expected else HELD_PATIENCE)
 
     def _deadline(self) -> float:
         if self._transport.whole:
@@ -263,7 +266,8 @@ class Connection:
         if self._over or self._gone:
             return
         self._said = anyio.current_time()
-        with anyio.CancelScope(deadline=math.inf if self._blocked else self._said + UNREAD_PATIENCE) as self._write:
+        patience = HELD_PATIENCE if self._blocked else UNREAD_PATIENCE
+        with anyio.CancelScope(deadline=self._said + patience) as self._write:
             try:
                 await self._transport.send(message)
             except Closed:

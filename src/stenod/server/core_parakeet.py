@@ -26,7 +26,7 @@ def router_for(service: Service, *, max_connections: int = 100) -> APIRouter:
     >>> app.include_router(router_for(service), prefix="/speech")
     """
     router = APIRouter()
-    admission, parking, guard = Admission(max_connections), Parking(0.0, 0, None), Guard(None)
+    admission, parking, guard = Admission(max_connections), Parking(0.0, 0, 0), Guard(None)
 
     @router.websocket(PATH)
     async def stream(socket: WebSocket) -> None:

@@ -16,12 +16,12 @@ from secrets import token_hex
 import anyio
 from anyio.abc import TaskGroup
 
-from stenod.audio.formats import WIDTH
-from stenod.events import Configured, Event, Failed, Partial, Stamp
-from stenod.options import AudioFormat
+from stenod.events import Event, Failed, Partial, Stamp
 from stenod.protocols.base import Close, Outgoing, WireProtocol
+from stenod.protocols.wire_json import write
 from stenod.server.scroll import Scroll
 from stenod.server.tokens import Claim, Tokens
+from stenod.server.track import Track
 from stenod.session.sessions import Handle
 
 log = logging.getLogger(__name__)
@@ -37,33 +37,15 @@ class Kept:
         self.handle: Handle | None = None
         self.parsing = anyio.Lock()
         """Held while a thread is in the protocol's `receive`."""
-        self.origin = 0
-        """Number, among the samples of the client's audio, of the first one that this session takes."""
-        self.taken = 0
-        """Bytes of audio that were taken in, re-sent ones not counted twice."""
+        self.track = Track()
+        """Where the client's audio has got to."""
         self.attached = anyio.Lock()
         """Held by the connection that serves it."""
         self.taken_over = anyio.Event()
         """Set when another connection attaches: the one before has nothing more to do."""
         self._tokens = tokens
-        self._format = AudioFormat()
         self._acked: dict[int, float] = {}
         self._issued = -1
-
-    @property
-    def rate(self) -> int:
-        """Samples per second of the client's audio."""
-        return self._format.rate
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes of one sample of every channel. The places of compressed audio are not samples but bytes: 1."""
-        return WIDTH.get(self._format.encoding, 0) * self._format.channels or 1
-
-    @property
-    def offset(self) -> int:
-        """Number of the first sample of the client's audio that was not taken in."""
-        return self.origin + self.taken // self.frame_bytes
 
     @property
     def acked(self) -> int:
@@ -71,18 +53,11 @@ class Kept:
 
         Of compressed audio all is to be kept: no decoder takes it up in the middle.
         """
-        if self._format.encoding not in WIDTH:
-            return self.origin
-        seconds = min(self._acked.values(), default=0.0)
-        return max(self.origin, int(seconds * self._format.rate + 1e-6))
+        return self.track.sample_at(min(self._acked.values(), default=0.0))
 
     def token(self) -> str:
         """What the client shows when it comes back."""
-        return self._tokens.issue(Claim(self.id, self.acked))
-
-    def heed(self, audio_format: AudioFormat) -> None:
-        """The format in which the client's audio comes."""
-        self._format = audio_format
+        return self._tokens.issue(Claim(self.id, self.acked, self.track.rate))
 
     async def tell(self, handle: Handle) -> None:
         """Render everything the session says, to its end, whether or not a connection is attached."""
@@ -93,8 +68,6 @@ class Kept:
 
     def say(self, event: Event, stamp: Stamp) -> None:
         """Write down what the dialect makes of `event`, numbered. Raises nothing: a defect of a dialect ends the session."""
-        if isinstance(event, Configured):
-            self.heed(event.options.format)
         self._acked[stamp.channel] = max(stamp.acked, self._acked.get(stamp.channel, 0.0))
         try:
             messages = self.protocol.send(event, stamp)
@@ -121,7 +94,7 @@ class Kept:
         if acked != self._issued:
             self._issued = acked
             told["token"] = self.token()
-        return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        return write(told)
 
     def _give_up(self) -> None:
         """Too much waits unread."""
@@ -134,10 +107,11 @@ class Kept:
 
 
 class Parking:
-    """The kept sessions of the application. `window` is how many seconds a lost connection may take to come back."""
+    """The kept sessions of the application: for `window` seconds after their connection is lost, and `most` of them."""
 
-    def __init__(self, window: float, unread: int, secret: str | None = None) -> None:
+    def __init__(self, window: float, unread: int, most: int, secret: str | None = None) -> None:
         self.window = window
+        self._most = most
         self._unread = unread
         self._tokens = Tokens(secret)
         self._kept: dict[str, Kept] = {}
@@ -189,6 +163,8 @@ class Parking:
         if kept.handle is None or self._tasks is None or self.window <= 0:
             self.forget(kept)
             return
+        while len(self._deadlines) >= self._most:
+            self.forget(self._kept[next(iter(self._deadlines))])  # who has waited longest
         if kept.id not in self._deadlines:
             self._tasks.start_soon(self._wait, kept, self._deadlines.setdefault(kept.id, anyio.CancelScope()))
 

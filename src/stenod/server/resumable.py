@@ -16,7 +16,7 @@ import anyio
 from stenod.errors import BadRequest
 from stenod.events import Audio, Command, Configure, Event, Failed, Stamp
 from stenod.protocols.base import Close, WireProtocol
-from stenod.server.connection import Connection
+from stenod.server.connection import GOODBYE_PATIENCE, Connection
 from stenod.server.parking import Parking
 from stenod.server.transport import Transport
 from stenod.service import Service
@@ -68,7 +68,8 @@ class ResumableConnection(Connection):
         self._read = 0
         self._skip = 0
         if back is not None and not self._known:
-            kept.origin = back.offset if back.offset is not None else claim.acked if claim is not None else 0
+            acked, rate = (0, None) if claim is None else (claim.acked, claim.rate)
+            kept.track.begin(acked if back.offset is None else back.offset, rate)
 
     async def run(self) -> None:
         """Serve the client until it, its connection or the session is done."""
@@ -94,13 +95,13 @@ class ResumableConnection(Connection):
     def _take_up(self, back: Return) -> None:
         """Find where the client's reading and its audio go on. Raises BadRequest."""
         kept = self._kept
-        offset = kept.offset if back.offset is None else back.offset
-        if offset > kept.offset:
-            raise BadRequest(f"Audio is missing: sample {kept.offset} comes next.", code="resume_gap")
+        again = kept.track.again(kept.track.offset if back.offset is None else back.offset)
+        if again is None:
+            raise BadRequest(f"Audio is missing: sample {kept.track.offset} comes next.", code="resume_gap")
         if not kept.scroll.holds(back.seq):
             raise BadRequest("What followed that number is not kept any more.", code="resume_gap")
         self._read = back.seq
-        self._skip = (kept.offset - offset) * kept.frame_bytes
+        self._skip = again
 
     def _greeting(self) -> str:
         kept = self._kept
@@ -108,7 +109,7 @@ class ResumableConnection(Connection):
             "type": "session",
             "token": kept.token(),
             "known": self._known,
-            "offset": kept.offset,
+            "offset": kept.track.offset,
             "window": self._parking.window,
         }
         return json.dumps(told, separators=(",", ":"))
@@ -116,6 +117,8 @@ class ResumableConnection(Connection):
     async def _give_way(self, scope: anyio.CancelScope) -> None:
         """Stop when the client has come back by another connection."""
         await self._taken_over.wait()
+        with anyio.move_on_after(GOODBYE_PATIENCE):
+            await self._transport.close(Close(1001, "continued on another connection"))
         scope.cancel()
 
     async def _follow(self) -> None:
@@ -136,7 +139,7 @@ class ResumableConnection(Connection):
 
     async def _obey(self, command: Command) -> None:
         if isinstance(command, Configure):
-            self._kept.heed(command.options.format)
+            self._kept.track.heed(command.options.format)
         if not isinstance(command, Audio):
             await super()._obey(command)
             return
@@ -145,10 +148,10 @@ class ResumableConnection(Connection):
         if fresh:
             with anyio.CancelScope(shield=True):  # taken in and counted, or neither
                 await super()._obey(Audio(fresh))
-                self._kept.taken += len(fresh)
+                self._kept.track.taken += len(fresh)
 
     def _begin(self, origin: float = 0.0) -> Handle:
-        handle = super()._begin(origin + self._kept.origin / self._kept.rate)
+        handle = super()._begin(origin + self._kept.track.place())
         self._parking.adopt(self._kept, handle)
         return handle
 

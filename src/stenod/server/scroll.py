@@ -36,6 +36,7 @@ class Scroll:
         self._limit = limit
         self._lines: deque[Line] = deque()
         self._read = 0
+        self._gone = 0  # the number of the newest message that is not kept any more
         self._changed = anyio.Event()
         self.last = 0
         """The number of the newest message."""
@@ -48,7 +49,7 @@ class Scroll:
         self.last += 1
         self._lines.append(Line(self.last, message, passing))
         while len(self._lines) > KEPT and self._lines[0].seq <= self._read:
-            self._lines.popleft()
+            self._gone = self._lines.popleft().seq
         self._wake()
         return len(self._lines) <= self._limit + KEPT
 
@@ -59,7 +60,7 @@ class Scroll:
 
     def holds(self, after: int) -> bool:
         """Whether everything that followed number `after` can still be read."""
-        return after <= self.last and (not self._lines or self._lines[0].seq <= after + 1)
+        return self._gone <= after <= self.last
 
     async def follow(self, after: int) -> AsyncIterator[Outgoing]:
         """The messages that follow number `after`, as they come, to the end."""

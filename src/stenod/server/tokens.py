@@ -25,6 +25,8 @@ class Claim:
     session: str
     acked: int
     """Samples of the client's audio, per channel, that it need not send again."""
+    rate: int
+    """Samples per second of it."""
 
 
 class Tokens:
@@ -35,7 +37,7 @@ class Tokens:
 
     def issue(self, claim: Claim) -> str:
         """The token that says `claim`."""
-        body = urlsafe_b64encode(json.dumps([claim.session, claim.acked]).encode()).rstrip(b"=")
+        body = urlsafe_b64encode(json.dumps([claim.session, claim.acked, claim.rate]).encode()).rstrip(b"=")
         return f"{body.decode()}.{self._sign(body)}"
 
     def read(self, token: str) -> Claim | None:
@@ -44,10 +46,10 @@ class Tokens:
         if not hmac.compare_digest(self._sign(body.encode()).encode(), signature.encode()):
             return None
         try:
-            session, acked = json.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+            session, acked, rate = json.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
         except (Base64Error, ValueError, TypeError):
             return None
-        return Claim(str(session), int(acked))
+        return Claim(str(session), int(acked), int(rate))
 
     def _sign(self, body: bytes) -> str:
         return urlsafe_b64encode(hmac.digest(self._key, body, sha256)[:16]).rstrip(b"=").decode()

@@ -7,6 +7,7 @@ below.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -18,7 +19,7 @@ from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from stenod.errors import EngineFailed, ModelNotFound, StenodError
-from stenod.events import Audio, Clear, Command, Commit, Configure, End, Event, Fail, Warned
+from stenod.events import Audio, Clear, Command, Commit, Configure, End, Event, Fail, Final, Warned
 from stenod.jobs import (
     Analyze,
     Answer,
@@ -135,6 +136,8 @@ class Runner:
             try:
                 await self._take(command, tasks, lanes)
             except StenodError as error:
+                if not self._sessions:
+                    await self._start(self._options, lanes)  # so that there is somebody to tell it
                 self._feed_all(Fail(error.code, error.message, fatal=True), tasks)
 
     async def _caught_up(self) -> None:
@@ -235,11 +238,15 @@ class Runner:
             self._feed(index, item, tasks)
 
     def _feed(self, index: int, item: Input, tasks: TaskGroup) -> None:
-        for output in self._sessions[index].feed(item):
-            self._carry_out(index, output, tasks)
+        outputs = self._sessions[index].feed(item)
+        untold = [output.start for output in outputs if isinstance(output, Final)]
+        for output in outputs:
+            if isinstance(output, Final):
+                del untold[0]
+            self._carry_out(index, output, tasks, settled=min(untold, default=math.inf))
         self._progressed()
 
-    def _carry_out(self, index: int, output: Output, tasks: TaskGroup) -> None:
+    def _carry_out(self, index: int, output: Output, tasks: TaskGroup, *, settled: float) -> None:
         match output:
             case Decode():
                 tasks.start_soon(self._decode, index, output, tasks)
@@ -252,7 +259,7 @@ class Runner:
                 missing = EngineFailed("Insights are not installed.", code="insights_unavailable")
                 self._feed(index, Insight("summary", missing), tasks)
             case _:
-                self._say(index, output)
+                self._say(index, output, settled)
 
     async def _decode(self, index: int, job: Decode, tasks: TaskGroup) -> None:
         asked = time.perf_counter()
@@ -263,8 +270,9 @@ class Runner:
             result = error
         self._feed(index, Decoded(job.job, result, time.perf_counter() - asked), tasks)
 
-    def _say(self, index: int, event: Event) -> None:
+    def _say(self, index: int, event: Event, settled: float = math.inf) -> None:
+        """`settled`: seconds up to which nothing is still to be said, where several finals come at once."""
         session = self._sessions[index]
-        if not self._outbox.put(Entry(event, index, session.acked, session.lag)):
+        if not self._outbox.put(Entry(event, index, min(settled, session.acked), session.lag)):
             self._abandoned = True
             self._progressed()
