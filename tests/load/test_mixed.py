@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from websockets.asyncio.client import connect
 
+from stenod.cli import sources
 from stenod.cli.dialect import Dialect, Wish
 from stenod.cli.dialects import DIALECTS, Name
 from stenod.cli.streaming import Take, stream
 from stenod.engines.tones import speak
 from stenod.jobs import Samples
 from stenod.options import RATE
+from stenod.settings import Settings
 from support.serving import Running, fake, serving
 
 STREAMS = 50
@@ -68,3 +72,22 @@ async def test_every_dialect_at_once() -> None:
     for number, said in enumerate(texts, STREAMS - 4):
         for text, words in zip(said, sentences(number), strict=True):
             assert all(f"w{word}" in text for word in words)
+
+
+@pytest.mark.anyio
+async def test_real_speech_in_every_dialect_at_once(samples: Path) -> None:
+    """The three short samples in each dialect, together, on the embedded engine: each stream gets its own words."""
+    described = json.loads((samples / "manifest.json").read_text())
+    short = [one for one in described if one["seconds"] < 4]
+    with serving(Settings()) as server:
+
+        async def each(kind: Name, name: str) -> str:
+            dialect = DIALECTS[kind](Wish())
+            chunks = sources.file(samples / name)
+            take = await stream(f"{server.ws}{dialect.path}", dialect, chunks, pace=1, tell=lambda _: None)
+            return " ".join(heard.said.text for heard in take.of("final") if heard.said.text)
+
+        wanted = [(kind, one) for kind in DIALECTS for one in short]
+        heard = await asyncio.gather(*(each(kind, one["file"]) for kind, one in wanted))
+    for (kind, one), text in zip(wanted, heard, strict=True):
+        assert text == one["text"].lower().rstrip("."), kind
