@@ -115,6 +115,8 @@ async def test_a_killed_child_is_replaced(idle):
     if idle:
         os.kill(killed, signal.SIGKILL)
         await dead(killed)
+        while one.alive:  # noqa: ASYNC110 - its threads may take a moment longer than its name in /proc
+            await anyio.sleep(0.01)
     else:
         async with anyio.create_task_group() as tasks:
 
