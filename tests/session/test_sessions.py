@@ -92,6 +92,19 @@ async def test_acknowledged_audio_only_grows_and_never_passes_a_final_not_given(
     assert all(ack < 0.5 for ack in acked[:first])
 
 
+async def test_a_final_acknowledges_nothing_of_the_next_one_though_both_are_known() -> None:
+    """The second answer comes first, so both finals are said at once; a client may lose its connection between them."""
+    stage = Stage(Oracle(WORDS), delay=lambda job: 0.1 if job.utterance == 1 else 0.0)
+    async with sessions(stage) as running:
+        handle = running.open()
+        await handle.send(Audio(TALK))
+        await handle.send(End())
+        said = [(event, stamp.acked) for event, stamp in await everything(handle) if isinstance(event, Final)]
+    assert [final.transcript.text for final, _ in said] == ["one two", "three", ""]
+    assert said[0][1] <= said[1][0].start
+    assert said[1][1] > said[0][1]
+
+
 async def test_a_writer_waits_while_too_much_is_undecoded() -> None:
     """Nothing beyond the bound is taken in until the recogniser answers, and nothing is lost."""
     stage = Stage(Oracle(WORDS), delay=0.1)
@@ -134,7 +147,7 @@ async def test_one_who_never_reads_is_bounded_and_told() -> None:
 
 
 async def test_detaching_cancels_the_work() -> None:
-    stage = Stage(Oracle(WORDS), delay=60)
+    stage = Stage(Oracle(WORDS), delay=60.0)
     async with sessions(stage) as running:
         handle = running.open()
         await handle.send(Audio(TALK))
@@ -161,7 +174,7 @@ async def test_draining_ends_sessions_with_their_finals_and_takes_no_new_ones() 
 
 
 async def test_draining_cuts_off_what_is_not_done_in_time() -> None:
-    async with sessions(Stage(Oracle(WORDS), delay=60)) as running:
+    async with sessions(Stage(Oracle(WORDS), delay=60.0)) as running:
         handle = running.open()
         await handle.send(Audio(TALK))
         assert await running.drain(0.1) == 1

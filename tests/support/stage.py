@@ -17,7 +17,7 @@ from stenod.options import FRAME, AudioFormat, Options
 @dataclass
 class StageLane:
     answer: Callable[[Decode], Answer | Shed]
-    delay: float = 0.0
+    delay: float | Callable[[Decode], float] = 0.0
     withdrawn: list[int] = field(default_factory=list)
     running: int = 0
     most: int = 0
@@ -28,7 +28,7 @@ class StageLane:
         self.most = max(self.most, self.running)
         self.begun.set()
         try:
-            await anyio.sleep(self.delay)
+            await anyio.sleep(self.delay if isinstance(self.delay, float) else self.delay(job))
             return self.answer(job)
         finally:
             self.running -= 1
@@ -42,7 +42,7 @@ class Stage:
     """A Recognizer whose lanes answer from a function; `lanes` are those that were made."""
 
     answer: Callable[[Decode], Answer | Shed]
-    delay: float = 0.0
+    delay: float | Callable[[Decode], float] = 0.0
     resolved: Resolved = field(default_factory=lambda: Resolved("stage", "stage", 30.0, words=True))
     lanes: list[StageLane] = field(default_factory=list)
     left: int = 0
