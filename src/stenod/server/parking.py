@@ -151,9 +151,7 @@ class Parking:
         kept = self._kept.get(claim.session)
         if kept is None:
             return None
-        waiting = self._deadlines.pop(kept.id, None)
-        if waiting is not None:
-            waiting.cancel()
+        self._stop_waiting(kept)
         kept.taken_over.set()
         kept.taken_over = anyio.Event()
         return kept
@@ -173,7 +171,12 @@ class Parking:
         if kept.handle is not None:
             kept.handle.detach()
         self._kept.pop(kept.id, None)
-        self._deadlines.pop(kept.id, None)
+        self._stop_waiting(kept)
+
+    def _stop_waiting(self, kept: Kept) -> None:
+        waiting = self._deadlines.pop(kept.id, None)
+        if waiting is not None:
+            waiting.cancel()
 
     async def _wait(self, kept: Kept, scope: anyio.CancelScope) -> None:
         with scope:
