@@ -26,7 +26,7 @@ from stenod.engines.registry import Registry
 from stenod.errors import StenodError
 from stenod.events import Audio, Configure, End, Failed, Final
 from stenod.intake import Intake
-from stenod.options import AudioFormat, Options
+from stenod.options import Options
 from stenod.refine.words import Segment, segments
 from stenod.session.runner import Ears, Limits
 from stenod.session.sessions import Handle, SessionClosed, Sessions
@@ -123,7 +123,7 @@ class Service:
         duration: list[float | None] = [None]
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(partial(self.play, handle, source, options=options, told=duration))
+                tasks.start_soon(partial(self._play, handle, source, options=options, told=duration))
                 async for event, _ in handle.events():
                     if isinstance(event, Failed):
                         raise StenodError(event.message, code=event.code)
@@ -139,23 +139,11 @@ class Service:
         whole = join(final.transcript for final in finals)
         return Transcription(whole.text, tuple(segments(finals)), whole.language, finals[-1].end if finals else 0.0)
 
-    async def play(
-        self,
-        handle: Handle,
-        source: Source,
-        *,
-        options: Options | None = None,
-        raw: AudioFormat | None = None,
-        told: list[float | None] | None = None,
-    ) -> None:
-        """Feed a file into a session, as fast as it takes it, and end it. Raises BadAudio.
-
-        `raw` is the format of a file without a header; `told[0]` receives the file's duration where it states one.
-        """
-        reader = await anyio.to_thread.run_sync(partial(open_audio, source, raw=raw))
+    async def _play(self, handle: Handle, source: Source, *, options: Options | None, told: list[float | None]) -> None:
+        """Feed a file into a session, as fast as it takes it, and end it; `told[0]` receives its duration if it has one."""
+        reader = await anyio.to_thread.run_sync(open_audio, source)
         try:
-            if told is not None:
-                told[0] = reader.duration
+            told[0] = reader.duration
             base = replace(options or self.options(), live=False, partials=False)
             await handle.send(Configure(replace(base, format=replace(reader.format, split=base.format.split))))
             chunks = reader.chunks()

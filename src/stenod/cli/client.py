@@ -16,6 +16,7 @@ from stenod.cli.addresses import site
 from stenod.cli.dialect import Wish
 from stenod.cli.dialects import DIALECTS, Name
 from stenod.cli.endpoints import table, visits
+from stenod.cli.flags import Language
 
 DURATION = 5.0
 """Seconds of tones where nothing is said of the audio."""
@@ -47,9 +48,7 @@ def client(  # noqa: PLR0913, PLR0917 - a parameter for each flag
     variant: Annotated[
         str | None, typer.Option("--variant", metavar="NAME", help="Ask for this variant of it (tldw, core).")
     ] = None,
-    language: Annotated[
-        str | None, typer.Option("--language", metavar="TAG", help="What is spoken, like en or en-GB.")
-    ] = None,
+    language: Language = None,
     token: Annotated[
         str | None,
         typer.Option("--token", metavar="KEY", help="The key that the server wants.", envvar="STENOD_SERVER_API_KEY"),

@@ -12,7 +12,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from stenod.cli.flags import Config, LogLevel, ModelName, loaded
+from stenod.cli.flags import Config, Language, LogLevel, ModelName, loaded
 from stenod.cli.logs import set_up
 from stenod.cli.progress import Progress
 from stenod.cli.rendering import Format, Wish, render
@@ -44,9 +44,7 @@ def file(  # noqa: PLR0913, PLR0917 - a parameter for each flag
         Path | None,
         typer.Option("--output", metavar="DIR", help="Write a file for each into this folder.", file_okay=False),
     ] = None,
-    language: Annotated[
-        str | None, typer.Option("--language", metavar="TAG", help="What is spoken, like en or en-GB.")
-    ] = None,
+    language: Language = None,
     model: ModelName = None,
     log_level: LogLevel = None,
     config: Config = None,

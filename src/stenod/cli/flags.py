@@ -31,6 +31,9 @@ Config: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+Language: TypeAlias = Annotated[
+    str | None, typer.Option("--language", metavar="TAG", help="What is spoken, like en or en-GB.")
+]
 ModelName: TypeAlias = Annotated[str | None, flag("model.name")]
 LogLevel: TypeAlias = Annotated[str | None, flag("server.log_level")]
 

@@ -9,7 +9,7 @@ import anyio
 import typer
 
 from stenod.cli.display import Display
-from stenod.cli.flags import Config, LogLevel, ModelName, loaded
+from stenod.cli.flags import Config, Language, LogLevel, ModelName, loaded
 from stenod.cli.interrupts import stopping
 from stenod.cli.logs import set_up
 from stenod.cli.rendering import stamped
@@ -24,9 +24,7 @@ def microphone(  # noqa: PLR0913, PLR0917 - a parameter for each flag
     duration: Annotated[
         float | None, typer.Option("--duration", metavar="SECONDS", min=0.1, help="Listen so long; else until Ctrl-C.")
     ] = None,
-    language: Annotated[
-        str | None, typer.Option("--language", metavar="TAG", help="What is spoken, like en or en-GB.")
-    ] = None,
+    language: Language = None,
     model: ModelName = None,
     log_level: LogLevel = None,
     config: Config = None,

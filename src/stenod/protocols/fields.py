@@ -15,8 +15,8 @@ from stenod.events import Fail
 from stenod.protocols.wire_json import shown
 from stenod.refine.languages import LANGUAGES
 
-_TRUE = frozenset({"true", "1", "yes", "on"})
-_FALSE = frozenset({"false", "0", "no", "off"})
+TRUE = frozenset({"true", "1", "yes", "on"})
+FALSE = frozenset({"false", "0", "no", "off"})
 _CODES = {name: code for code, name in LANGUAGES.items()}
 _TAG = re.compile(r"[a-z]{2,3}([-_][a-z0-9]{1,8})*", re.ASCII | re.IGNORECASE)
 
@@ -82,10 +82,10 @@ class Fields:
         text = self.text(name)
         if text is None:
             return default
-        if text.lower() not in _TRUE | _FALSE:
+        if text.lower() not in TRUE | FALSE:
             self.refuse(name, f"{name} must be true or false, not {shown(text)}")
             return default
-        return text.lower() in _TRUE
+        return text.lower() in TRUE
 
     def choice(self, name: str, default: str, of: Sequence[str]) -> str:
         """One of the words `of`, in any case."""

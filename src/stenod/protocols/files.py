@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from stenod.events import Final
+from stenod.events import Audio, Command, Configure, Fail, Final
+from stenod.options import Options
 from stenod.protocols.base import WireProtocol
 from stenod.refine.words import Segment, Spoken, chars, segments, words_of
 from stenod.transcript import Transcript, Word, join
@@ -24,6 +25,23 @@ class Renderer(WireProtocol, Protocol):
     def media_type(self) -> str:
         """Of the body. Asked for when the body is there."""
         ...
+
+
+class FileDialect:
+    """What such dialects do alike: the form is all that is said before the audio, and the audio all that comes after."""
+
+    def __init__(self, options: Options, problem: Fail | None) -> None:
+        self._options = options
+        self._problem = problem
+        self._gathered = Gathered()
+
+    def open(self) -> list[Command]:
+        """What the form says."""
+        return [self._problem or Configure(self._options)]
+
+    def receive(self, message: str | bytes) -> list[Command]:
+        """The file's audio."""
+        return [Audio(message)] if isinstance(message, bytes) else []
 
 
 @dataclass(slots=True)

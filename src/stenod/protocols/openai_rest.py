@@ -11,11 +11,11 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from stenod.events import Audio, Command, Configure, Ended, Event, Failed, Final, Stamp
+from stenod.events import Ended, Event, Failed, Final, Stamp
 from stenod.options import Options
 from stenod.protocols.base import Close, Handshake, Outgoing, Patience
 from stenod.protocols.fields import Fields
-from stenod.protocols.files import Gathered, timestamps
+from stenod.protocols.files import FileDialect, timestamps
 from stenod.protocols.wire_json import shown, write
 from stenod.refine.languages import language_name
 from stenod.refine.subtitles import srt, vtt
@@ -57,7 +57,7 @@ _PARAMS = {
 }
 
 
-class OpenAITranscription:
+class OpenAITranscription(FileDialect):
     """One upload."""
 
     patience = Patience()
@@ -76,9 +76,7 @@ class OpenAITranscription:
         if fields.flag("stream", default=False):
             fields.refuse("stream", "stream=true is not offered here; leave it out for one whole answer")
         fields.number("temperature", 0.0, 0.0, 1.0)  # understood, and without effect: decoding here is not sampled
-        self._options = _options(fields, handshake.defaults)
-        self._problem = fields.problem
-        self._gathered = Gathered()
+        super().__init__(_options(fields, handshake.defaults), fields.problem)
         self._failed = False
 
     @property
@@ -90,14 +88,6 @@ class OpenAITranscription:
             "vtt": "text/vtt; charset=utf-8",
         }
         return "application/json" if self._failed else plain.get(self._format, "application/json")
-
-    def open(self) -> list[Command]:
-        """What the form says."""
-        return [self._problem or Configure(self._options)]
-
-    def receive(self, message: str | bytes) -> list[Command]:
-        """The file's audio."""
-        return [Audio(message)] if isinstance(message, bytes) else []
 
     def send(self, event: Event, stamp: Stamp) -> list[Outgoing]:  # noqa: ARG002 a file has one channel and no clock
         """Nothing until everything is said; an utterance that failed fails the file, since its text has a hole."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stenod.events import Audio, Command, Configure, Ended, Event, Failed, Final, Stamp
+from stenod.events import Ended, Event, Failed, Final, Stamp
 from stenod.protocols.base import Close, Handshake, Outgoing, Patience
 from stenod.protocols.fields import Fields
-from stenod.protocols.files import Gathered, timestamps
+from stenod.protocols.files import FileDialect, timestamps
 from stenod.protocols.wire_json import write
 
 STATUS = {
@@ -28,7 +28,7 @@ STATUS = {
 """HTTP status by error code; any other is 400."""
 
 
-class ParakeetFastAPI:
+class ParakeetFastAPI(FileDialect):
     """One upload."""
 
     patience = Patience()
@@ -40,17 +40,7 @@ class ParakeetFastAPI:
         chunked = fields.flag("should_chunk", default=True)
         defaults = handshake.defaults
         turns = defaults.endpointing if chunked else replace(defaults.endpointing, mode="manual")
-        self._options = replace(defaults, endpointing=turns, live=False, partials=False)
-        self._problem = fields.problem
-        self._gathered = Gathered()
-
-    def open(self) -> list[Command]:
-        """What the form says."""
-        return [self._problem or Configure(self._options)]
-
-    def receive(self, message: str | bytes) -> list[Command]:
-        """The file's audio."""
-        return [Audio(message)] if isinstance(message, bytes) else []
+        super().__init__(replace(defaults, endpointing=turns, live=False, partials=False), fields.problem)
 
     def send(self, event: Event, stamp: Stamp) -> list[Outgoing]:  # noqa: ARG002 a file has one channel and no clock
         """Nothing until everything is said; an utterance that failed fails the file, since its text has a hole."""

@@ -6,7 +6,6 @@ objects its dialect sends, and one frame of its own, `session`, begins every con
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,19 +15,18 @@ import anyio
 from stenod.errors import BadRequest
 from stenod.events import Audio, Command, Configure, Event, Failed, Stamp
 from stenod.protocols.base import Close, WireProtocol
+from stenod.protocols.fields import FALSE, TRUE
+from stenod.protocols.wire_json import write
 from stenod.server.connection import GOODBYE_PATIENCE, Connection
 from stenod.server.parking import Parking
 from stenod.server.transport import Transport
 from stenod.service import Service
 from stenod.session.sessions import Handle
 
-TRUE = frozenset({"true", "1", "yes", "on"})
-"""Values of `resume` that ask for a session that can be come back to; any other is a token."""
-
 
 def asks_to_resume(query: Mapping[str, str]) -> bool:
     """Whether the client wants a session that it can come back to, or comes back."""
-    return query.get("resume", "").lower() not in {"", "false", "0", "no", "off"}
+    return query.get("resume", "").lower() not in FALSE | {""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ class ResumableConnection(Connection):
             "offset": kept.track.offset,
             "window": self._parking.window,
         }
-        return json.dumps(told, separators=(",", ":"))
+        return write(told)
 
     async def _give_way(self, scope: anyio.CancelScope) -> None:
         """Stop when the client has come back by another connection."""
