@@ -167,6 +167,10 @@ class Resolved:
     max_seconds: float
     """Longest audio the engine takes at once."""
     words: bool
+    instead_of: str | None = None
+    """What was asked for, where this model takes its place."""
+    drafts: str | None = None
+    """The model for partials, where another one than for finals was asked for and can do what is asked."""
     warnings: tuple[tuple[str, str], ...] = field(default=())
     """(code, message) of what was asked for and is not to be had here."""
 

@@ -88,6 +88,8 @@ class DecodeOptions:
     hotwords: tuple[str, ...] = ()
     words: bool = True
     """Whether word times are wanted; an engine may give them anyway."""
+    punctuation: bool = True
+    """Whether punctuation and case are wanted, where the engine can leave them out."""
     beam_size: int | None = None
 
 
@@ -117,6 +119,8 @@ class Options:
     a longer decode: each is decoded by itself."""
     lapse: float | None = None
     """Report when so many seconds have passed since the last word; None: never."""
+    drafts: str | None = None
+    """Model that decodes partials (a cheaper one, one that streams); None: the one that decodes finals."""
     revision: DecodeOptions | None = None
     """Decode each finished utterance once more with these, and send the better text late; None: do not."""
     fallback: bool = False

@@ -68,7 +68,7 @@ class Service:
         self.load_seconds: float | None = None
         """What loading it took."""
         self.recognizer = LocalRecognizer(
-            Registry.installed(),
+            Registry.installed(settings.store()),
             model=settings.model.name,
             others=settings.model.others,
             load=settings.load_options(),

@@ -6,6 +6,7 @@ import json
 import re
 import wave
 from itertools import pairwise
+from pathlib import Path
 
 import anyio
 import numpy as np
@@ -16,10 +17,11 @@ from stenod.engines.pocketsphinx import FAMILY, PocketSphinx
 from stenod.engines.recognizer import LocalRecognizer
 from stenod.engines.registry import Registry
 from stenod.jobs import Decode, Kind, Shed
+from stenod.models.store import Store
 from stenod.options import RATE, DecodeOptions
 
 OPTIONS = DecodeOptions()
-MODEL = FAMILY.models()[0]
+MODEL = FAMILY.models(Store(Path("nowhere")))[0]
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ def fail(*_arguments):
     raise RuntimeError("out of order\nand more")
 
 
-REGISTRY = Registry([Family("test", lambda: MODELS, fail), Family("sad", fail, fail)])
+REGISTRY = Registry([Family("test", lambda _store: MODELS, fail), Family("sad", fail, fail)])
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_what_is_refused(name, options, error, code, says):
 
 def test_nothing_installed():
     with pytest.raises(ModelNotFound, match="no model is installed"):
-        Registry([Family("toys", lambda: MODELS[3:], fail)]).resolve("auto")
+        Registry([Family("toys", lambda _store: MODELS[3:], fail)]).resolve("auto")
 
 
 def test_the_best_comes_first():
@@ -97,7 +97,7 @@ def test_ours_come_by_the_same_door_as_strangers():
         EntryPoint("gone", "no_such_module_anywhere:FAMILY", GROUP),
         EntryPoint("odd", "stenod.engines.fake:NOTHING", GROUP),
     ]
-    registry = Registry.installed(points)
+    registry = Registry.installed(found=points)
     assert {one.name for one in registry.models()} == {"fake", "fake-streaming"}
     assert set(registry.broken) == {"gone", "odd"}
     assert "no_such_module_anywhere" in registry.broken["gone"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import soxr
 from stenod.engines.base import LoadOptions, Request
 from stenod.engines.fake import FAMILY
 from stenod.engines.tones import SPOKEN, read, speak
+from stenod.models.store import Store
 from stenod.options import DecodeOptions
 
 WORDS = [0, 1, 65535, 0x1111, 0xFEDC, 4096, 17, 17, 300]
@@ -64,7 +66,7 @@ def test_words_out_of_range(word):
 
 @pytest.mark.parametrize("size", [1, 79, 160, 512, 1600, 5000, 100000])
 def test_streaming_in_any_slicing_is_the_same(size):
-    engine = FAMILY.load(FAMILY.models()[1], LoadOptions())
+    engine = FAMILY.load(FAMILY.models(Store(Path("nowhere")))[1], LoadOptions())
     audio = speak(WORDS[2:3] if size == 1 else WORDS, gap=0.06)
     options = DecodeOptions()
     state = engine.open(options)

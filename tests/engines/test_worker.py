@@ -214,7 +214,7 @@ STRANGER = """
 from stenod.engines.base import Capabilities, Family, Model
 from stenod.errors import Unavailable
 
-def models():
+def models(store):
     return (Model(name="far", family="stranger", installed=True, languages=("en",), capabilities=Capabilities(),
                   licence="", size_mb=1, quality=1, expect=""),)
 
@@ -230,7 +230,7 @@ async def test_what_is_missing_is_said_at_the_start(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     family = import_module("stenod_stranger").FAMILY
-    one = ProcessWorker(family, family.models()[0], LoadOptions())
+    one = ProcessWorker(family, family.models(None)[0], LoadOptions())
     with pytest.raises(Unavailable, match="shop"):
         await one.start()
     await one.aclose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 import numpy as np
@@ -49,7 +49,9 @@ class Stage:
 
     def resolve(self, options: Options) -> Resolved:
         if options.decode.model == "missing":
-            raise ModelNotFound("There is no model called missing.")
+            if not options.fallback:
+                raise ModelNotFound("There is no model called missing.")
+            return replace(self.resolved, instead_of="missing")
         return self.resolved
 
     @asynccontextmanager

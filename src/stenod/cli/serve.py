@@ -43,7 +43,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a parameter for each flag
     sys.setswitchinterval(SWITCH)
     settings = loaded(flags, config).settings
     set_up(settings.server.log_level)
-    registry = Registry.installed()
+    registry = Registry.installed(settings.store())
     chosen = registry.configure(settings.model.name)
 
     from stenod.cli.listening import run  # noqa: PLC0415 - the web server is heavy, and `--help` has no need of it

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from stenod.jobs import Samples
+from stenod.models.store import Store
 from stenod.options import DecodeOptions
 from stenod.transcript import Transcript
 
@@ -124,7 +126,9 @@ class Family:
     """An engine's entry in the group `stenod.engines`: what it offers, and how to load it (in the worker process)."""
 
     name: str
-    models: Callable[[], Sequence[Model]]
-    """Cheap: looks at what is installed, loads nothing."""
+    models: Callable[[Store], Sequence[Model]]
+    """The models it knows by name, and which of them the store holds. Cheap: loads nothing."""
     load: Callable[[Model, LoadOptions], Engine | StreamingEngine]
     """Blocking; raises Unavailable with how to get what is missing."""
+    adopt: Callable[[Path], Model | None] | None = None
+    """The model in a folder whose layout it reads, named as the folder, or None where it is not one. Cheap."""

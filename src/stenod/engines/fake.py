@@ -21,6 +21,7 @@ import numpy as np
 from stenod.engines.base import Capabilities, Engine, Family, LoadOptions, Model, Request, State
 from stenod.engines.tones import read, speak
 from stenod.jobs import Samples
+from stenod.models.store import Store
 from stenod.options import RATE, DecodeOptions
 from stenod.transcript import Transcript, Word, of_words
 
@@ -117,7 +118,7 @@ def _hear(state: Hearing, chunk: Samples) -> list[Word]:
     return words
 
 
-def _models() -> Sequence[Model]:
+def _models(store: Store) -> Sequence[Model]:
     """Two, installed everywhere."""
     return tuple(
         Model(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from stenod.engines.base import Capabilities, Family, LoadOptions, Model, Request, State, StreamingEngine
 from stenod.errors import Unavailable
 from stenod.jobs import Samples
+from stenod.models.store import Store
 from stenod.options import DecodeOptions
 from stenod.transcript import Transcript, Word, of_words
 
@@ -154,7 +155,7 @@ class PocketSphinx:
             self._free.append(voice)
 
 
-def _models() -> Sequence[Model]:
+def _models(store: Store) -> Sequence[Model]:
     """The one model, which comes with the package."""
     return (
         Model(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,6 +22,7 @@ from stenod.engines.registry import AUTO, Registry, check
 from stenod.engines.worker import ProcessWorker
 from stenod.errors import ModelNotFound, StenodError
 from stenod.jobs import Resolved
+from stenod.models.names import GENERIC
 from stenod.options import DecodeOptions, Options
 
 
@@ -87,14 +89,23 @@ class LocalRecognizer:
 
     def resolve(self, options: Options) -> Resolved:
         """See Recognizer."""
-        model = self.model(options.decode)
+        asked, instead_of = options.decode, None
+        try:
+            model = self.model(asked)
+        except ModelNotFound:
+            if not options.fallback and asked.model not in GENERIC:
+                raise
+            model, instead_of = self.model(replace(asked, model=AUTO)), asked.model
         if options.revision is not None:
             self.model(options.revision)
+        drafts = None if options.drafts is None else self.model(replace(asked, model=options.drafts)).name
         capabilities = model.capabilities
         warnings: list[tuple[str, str]] = []
         if options.decode.prompt and not capabilities.vocabulary:
             warnings.append(("prompt_ignored", f"the model {model.name!r} takes no prompt"))
-        return Resolved(model.name, model.family, capabilities.max_seconds, capabilities.words, tuple(warnings))
+        return Resolved(
+            model.name, model.family, capabilities.max_seconds, capabilities.words, instead_of, drafts, tuple(warnings)
+        )
 
     @asynccontextmanager
     async def lane(self) -> AsyncIterator[PoolLane]:

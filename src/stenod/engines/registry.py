@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import ast
 import logging
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl
 
 from stenod.engines.base import Capabilities, Family, Model
 from stenod.errors import BadRequest, BadSettings, ModelNotFound
+from stenod.models.names import GENERIC
+from stenod.models.store import Store
 from stenod.options import DecodeOptions
 
 GROUP: Final = "stenod.engines"
@@ -26,25 +30,48 @@ _CAPABILITIES: Final = frozenset(field.name for field in fields(Capabilities))
 
 
 class Registry:
-    """The families of this machine and their models, looked at once."""
+    """The families of this machine and their models, as `refresh` last found them.
 
-    def __init__(self, families: Iterable[Family], broken: Mapping[str, str] | None = None) -> None:
+    `store` holds what was fetched; without one, only models that need no files of their own are there.
+    """
+
+    def __init__(
+        self, families: Iterable[Family], broken: Mapping[str, str] | None = None, store: Store | None = None
+    ) -> None:
+        self.store = store or Store(Path(os.devnull))
         self.broken: dict[str, str] = dict(broken or {})
         """Families that cannot be used here, and why, by name."""
-        self._families: dict[str, Family] = {}
+        self._families: dict[str, Family] = {family.name: family for family in families}
         self._models: dict[str, Model] = {}
-        for family in families:
+        self._aliases: dict[str, Model] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look again at what is installed."""
+        models: dict[str, Model] = {}
+        for family in list(self._families.values()):
             try:
-                models = family.models()
+                models.update((model.name, model) for model in family.models(self.store))
             except Exception as error:  # noqa: BLE001 a stranger's code may raise anything
                 self.broken[family.name] = _reason(error)
-                continue
-            self._families[family.name] = family
-            self._models.update((model.name, model) for model in models)
-        self._aliases = {alias: model for model in self._models.values() for alias in model.aliases}
+                del self._families[family.name]
+        for name in self.store.names():
+            model = None if name in models else self.adopt(self.store.path(name))
+            if model is not None:
+                models[name] = model
+        self._models = models
+        self._aliases = {alias: model for model in models.values() for alias in model.aliases}
+
+    def adopt(self, place: Path) -> Model | None:
+        """The model in a folder that no catalogue lists, of the first family that can read it."""
+        for family in self._families.values():
+            model = family.adopt(place) if family.adopt is not None else None
+            if model is not None:
+                return model
+        return None
 
     @classmethod
-    def installed(cls, found: Iterable[EntryPoint] | None = None) -> Self:
+    def installed(cls, store: Store | None = None, found: Iterable[EntryPoint] | None = None) -> Self:
         """The registry of what is installed here; `found` stands in for the entry points of the group."""
         families: list[Family] = []
         broken: dict[str, str] = {}
@@ -56,7 +83,7 @@ class Registry:
                 _log.warning("engine family %s cannot be loaded: %s", point.name, broken[point.name])
                 continue
             families.append(family)
-        return cls(families, broken)
+        return cls(families, broken, store)
 
     def models(self) -> tuple[Model, ...]:
         """Every model known, the best first."""
@@ -67,19 +94,24 @@ class Registry:
         return self._families[model.family]
 
     def resolve(self, name: str, options: DecodeOptions | None = None) -> Model:
-        """The installed model that `name` (a name, an alias, or `auto`) means.
+        """The installed model that `name` (a name, an alias, a generic name, or `auto`) means.
 
-        `auto` is the best model that can do what `options` ask. Raises ModelNotFound, and BadRequest where the model
-        cannot do the language or the task.
+        `auto` is the best model that can do what `options` ask; a generic name the best of its families. Raises
+        ModelNotFound, and BadRequest where the model cannot do the language or the task.
         """
         wanted = options or DecodeOptions()
-        if name != AUTO:
+        if name != AUTO and name not in GENERIC:
             model = self._find(name)
             check(model, wanted)
             return model
         ranked = [model for model in self.models() if model.installed and model.quality > 0]
+        if name in GENERIC:
+            families = GENERIC[name]
+            ranked = [model for model in ranked if model.family in families]
+            ranked.sort(key=lambda model: families.index(model.family))
         if not ranked:
-            raise ModelNotFound("no model is installed here; `stenod models` lists what can be had")
+            what = "model" if name == AUTO else f"{name} model"
+            raise ModelNotFound(f"no {what} is installed here; `stenod models` lists what can be had")
         for model in ranked:
             if _obstacle(model, wanted) is None:
                 return model
@@ -89,11 +121,13 @@ class Registry:
     def configure(self, name: str) -> Model:
         """A model as the operator wants it: `name?key=value&key=value` changes its capabilities or its parameters.
 
-        `pocketsphinx?workers=1`, `fake?cost=0.05`. Never for names that come from clients. Raises ModelNotFound, and
-        BadSettings for a value that does not fit.
+        `pocketsphinx?workers=1`, `fake?cost=0.05`. A path to a folder is the model in it. Never for names that come
+        from clients. Raises ModelNotFound, and BadSettings for a value that does not fit.
         """
         base, _, query = name.partition("?")
-        model = self.resolve(base)
+        model = (
+            self._at(Path(base).expanduser()) if os.sep in base and base not in self._aliases else self.resolve(base)
+        )
         if not query:
             return model
         given = {key: _value(text) for key, text in parse_qsl(query, keep_blank_values=True)}
@@ -110,6 +144,14 @@ class Registry:
             capabilities=replace(model.capabilities, **changes),
             params=tuple(params.items()),
         )
+
+    def _at(self, place: Path) -> Model:
+        """The model in a folder that the operator named; from now on it has the folder's name."""
+        model = self.adopt(place.resolve()) if place.is_dir() else None
+        if model is None:
+            raise ModelNotFound(f"{str(place)!r} is no folder with a model that an engine here can read")
+        self._models[model.name] = model
+        return model
 
     def _find(self, name: str) -> Model:
         model = self._models.get(name) or self._aliases.get(name)

@@ -18,7 +18,7 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from stenod.errors import EngineFailed, ModelNotFound, StenodError
+from stenod.errors import EngineFailed, StenodError
 from stenod.events import Audio, Clear, Command, Commit, Configure, End, Event, Fail, Final, Warned
 from stenod.jobs import (
     Analyze,
@@ -192,14 +192,9 @@ class Runner:
     def _settle(self, wanted: Options) -> tuple[Options, list[Warned]]:
         """What is wanted as it can be had here, and how that differs. Raises ModelNotFound, BadRequest."""
         warnings: list[Warned] = []
-        asked = wanted.decode.model
-        try:
-            resolved = self._recognizer.resolve(wanted)
-        except ModelNotFound:
-            if not wanted.fallback:
-                raise
-            wanted = replace(wanted, decode=replace(wanted.decode, model="auto"))
-            resolved = self._recognizer.resolve(wanted)
+        resolved = self._recognizer.resolve(wanted)
+        asked = resolved.instead_of
+        if asked is not None:
             message = f"There is no model {asked[:80]!r} here; {resolved.model!r} takes its place."
             warnings.append(Warned("model_fallback", message, {"asked": asked, "given": resolved.model}))
         warnings += [Warned(code, message) for code, message in resolved.warnings]
@@ -210,6 +205,7 @@ class Runner:
         given = replace(
             wanted,
             decode=replace(wanted.decode, model=resolved.model),
+            drafts=resolved.drafts,
             word_times=resolved.words,
             max_utterance=min(wanted.max_utterance, resolved.max_seconds),
             diarize=False,

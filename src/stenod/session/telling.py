@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -81,6 +81,10 @@ class Telling:
         options = asked.utterance.decode
         if asked.revises and self.options.revision is not None:
             options = self.options.revision
+        elif (
+            kind is Kind.PARTIAL and self.options.drafts is not None and not asked.eager
+        ):  # an eager one may be the final
+            options = replace(options, model=self.options.drafts)
         start = asked.upto - len(samples)
         number = asked.stretch.number
         self.emit(

@@ -7,12 +7,14 @@ reads no environment and no file.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stenod.engines.base import LoadOptions, Model
+from stenod.models.store import Store
 from stenod.options import MIN_SILENCE_FLOOR, RATE, DecodeOptions, Endpointing, Options
 
 
@@ -103,6 +105,22 @@ class ModelSettings(Group):
         tuple[str, ...], BeforeValidator(_listed), Also(allowed="a list of names (in the environment: with commas)")
     ] = ()
     """Further models that clients may name, as for a second pass; installed ones of any quality they may name anyway."""
+    drafts: Annotated[str | None, Also(allowed="a name from `stenod models`; unset: the model itself")] = None
+    """Model that decodes partials while `model.name` decodes finals: a cheap one that streams beside an accurate one."""
+    directory: Annotated[str, Field(min_length=1), Also(flag="--model-directory", allowed="a folder")] = (
+        "~/.cache/stenod/models"
+    )
+    """Where models lie, one folder each; `stenod models pull` puts them there."""
+    fetch: Annotated[
+        Literal["auto", "never"],
+        BeforeValidator(_lower),
+    ] = "auto"
+    """`auto`: where `model.name` is `auto` and no Parakeet is installed, one is fetched in the background from the model hub
+    (`HF_ENDPOINT`), if that answers, and serves new sessions when it is there. `never`: the network is left alone, as it is
+    with `HF_HUB_OFFLINE=1`."""
+    idle_unload: Annotated[float, Field(ge=0, le=86400)] = 0.0
+    """Seconds without a request after which a model's workers end and its memory is free; the next request loads it
+    again. 0 never."""
     precision: Annotated[Precision, BeforeValidator(_lower), Also(alias="MODEL_PRECISION")] = "auto"
     """Arithmetic of the model; `auto` is what the engine does best. Told at the start where it has no effect."""
     device: Annotated[
@@ -215,10 +233,15 @@ class Settings(BaseSettings):
                 padding=ends.padding,
             ),
             decode=DecodeOptions(model=self.model.name),
+            drafts=self.model.drafts,
             partials=self.stream.partials,
             partial_interval=self.stream.partial_interval,
             max_utterance=self.audio.max_utterance,
         )
+
+    def store(self) -> Store:
+        """Where models lie."""
+        return Store(Path(self.model.directory).expanduser())
 
     def load_options(self) -> LoadOptions:
         """How to load any model."""
