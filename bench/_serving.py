@@ -61,6 +61,7 @@ def serving(*flags: str, **environment: str) -> Iterator[Serving]:
     It has ended when this is left. What it logs goes to standard error. Raises RuntimeError where it does not start.
     """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("STENOD_")}
+    clean["STENOD_MODEL_FETCH"] = "never"
     command = [sys.executable, "-m", "stenod", "serve", "--port", "0", "--log-level", "warning", *flags]
     began = time.perf_counter()
     with (

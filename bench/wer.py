@@ -2,8 +2,9 @@
 
 The bare engine is the same class in a process without a server: no voice activity detection, no utterances. Speech comes
 from `samples/` and from a folder with a `manifest.json` (`--speech`, or STENOD_TEST_SPEECH): each English file whose
-reference is official. Prints a table, writes `bench/out/wer.json`; the exit code is 1 where the server does worse than the
-engine.
+reference is official. Prints a table, and one of how steady the live text was (the measures of `_promptness`; where the pace
+leaves no time for partials, there are none). Writes `bench/out/wer.json`; the exit code is 1 where the server does worse than
+the engine.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import reduce
 from itertools import groupby
+from operator import add
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import numpy as np
-from _client import Manner, stream
+from _client import Manner, Take, stream
+from _promptness import Promptness, promptness
 from _serving import Serving, serving
 from _speech import SPEECH, Item, engine_of, find, samples
 from _words import Score, score
@@ -30,12 +35,11 @@ from _words import Score, score
 from stenod.engines.base import Request
 from stenod.options import DecodeOptions
 
+T = TypeVar("T")
+
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "out"
 CORES = os.cpu_count() or 1
-
-PACE = 8.0
-"""Times as fast as speech: what is heard live does not depend on it."""
 
 SLACK = 0.005
 """How much larger a total rate may be and count as no worse: one word in two hundred, less than the sets can tell apart."""
@@ -49,6 +53,8 @@ class Heard:
     engine: str
     file: str
     live: str
+    steadiness: Promptness
+    """Of the live text on its way to `live`."""
 
     @property
     def scores(self) -> tuple[Score, Score, Score]:
@@ -81,25 +87,25 @@ async def as_file(server: Serving, path: Path) -> str:
         return answer.raise_for_status().text
 
 
-async def as_stream(server: Serving, path: Path) -> str:
-    """What `/ws` makes of it."""
+async def as_stream(server: Serving, path: Path, pace: float) -> Take:
+    """What `/ws` makes of it, with every partial on the way."""
     heard = await asyncio.to_thread(samples, path)
     audio = np.clip(np.rint(heard * 32767), -32768, 32767).astype(np.int16)
-    return (await stream(server.socket, audio, Manner(chunk=0.1, pace=PACE))).text
+    return await stream(server.socket, audio, Manner(chunk=0.1, pace=pace))
 
 
-async def each(items: Sequence[Item], hear: Callable[[Path], Awaitable[str]]) -> list[str]:
+async def each(items: Sequence[Item], hear: Callable[[Path], Awaitable[T]]) -> list[T]:
     """What `hear` makes of each item, as many at once as there are cores."""
     places = asyncio.Semaphore(CORES)
 
-    async def one(item: Item) -> str:
+    async def one(item: Item) -> T:
         async with places:
             return await hear(item.path)
 
     return list(await asyncio.gather(*map(one, items)))
 
 
-def measure(items: Sequence[Item], model: str) -> list[Heard]:
+def measure(items: Sequence[Item], model: str, pace: float) -> list[Heard]:
     """Hear every item three times."""
     began = time.perf_counter()
     with ProcessPoolExecutor(CORES) as pool:
@@ -110,9 +116,12 @@ def measure(items: Sequence[Item], model: str) -> list[Heard]:
         files = asyncio.run(each(items, lambda path: as_file(server, path)))
         _tell("Files", began)
         began = time.perf_counter()
-        live = asyncio.run(each(items, lambda path: as_stream(server, path)))
+        live = asyncio.run(each(items, lambda path: as_stream(server, path, pace)))
         _tell("Live streams", began)
-    return [Heard(*heard) for heard in zip(items, engine, files, live, strict=True)]
+    return [
+        Heard(item, alone, file, take.text, promptness(take, take.text, ()))
+        for item, alone, file, take in zip(items, engine, files, live, strict=True)
+    ]
 
 
 def _tell(what: str, began: float) -> None:
@@ -144,17 +153,40 @@ def table(heard: Sequence[Heard]) -> list[str]:
     return lines
 
 
+def steadiness(heard: Sequence[Heard]) -> list[str]:
+    """A Markdown table: how much of what partials showed was taken back."""
+    lines = [
+        "| live text | words | partials | unstable partial words | normalised erasure | promises broken |",
+        "|---|---|---|---|---|---|",
+    ]
+    groups = [(name, list(group)) for name, group in groupby(heard, key=lambda one: one.item.group)]
+    for name, group in [*groups, ("**all**", list(heard))]:
+        told = reduce(add, [one.steadiness for one in group])
+        figures = told.summary()
+        shares = f"{_shown(figures['unstable partial words'], 100)} % | {_shown(figures['normalised erasure'], 1)}"
+        lines.append(f"| {name} | {told.spoken} | {told.partials} | {shares} | {told.broken} |")
+    return lines
+
+
+def _shown(figure: float | None, scale: float) -> str:
+    return "-" if figure is None else f"{scale * figure:.{1 if scale > 1 else 2}f}"
+
+
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--quick", dest="which", action="store_const", const="quick", help="the samples only")
     arguments.add_argument("--all", dest="which", action="store_const", const="all", help="every file there is")
     arguments.add_argument("--speech", type=Path, default=SPEECH, help="folder with manifest.json")
-    arguments.add_argument("--model", default="auto")
+    arguments.add_argument("--model", default="auto", help="a name, or a folder with a model")
+    arguments.add_argument(
+        "--pace", type=float, default=8.0, help="live: times as fast as speech; finals do not depend on it"
+    )
     chosen = arguments.parse_args()
     items = find(chosen.speech, chosen.which or "short")
     print(f"{len(items)} files, {sum(item.seconds for item in items) / 60:.1f} minutes, three times ...")
-    heard = measure(items, chosen.model)
+    heard = measure(items, chosen.model, chosen.pace)
     print("\n" + "\n".join(table(heard)))
+    print("\n" + "\n".join(steadiness(heard)))
     OUT.mkdir(exist_ok=True)
     saved = [asdict(one) | {"scores": [asdict(score) for score in one.scores]} for one in heard]
     (OUT / "wer.json").write_text(json.dumps(saved, indent=1, default=str))
