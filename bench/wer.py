@@ -3,8 +3,8 @@
 The bare engine is the same class in a process without a server: no voice activity detection, no utterances. Speech comes
 from `samples/` and from a folder with a `manifest.json` (`--speech`, or STENOD_TEST_SPEECH): each English file whose
 reference is official. Prints a table, and one of how steady the live text was (the measures of `_promptness`; where the pace
-leaves no time for partials, there are none). Writes `bench/out/wer.json`; the exit code is 1 where the server does worse than
-the engine.
+leaves no time for partials, there are none). Writes `bench/out/wer.json`; the exit code is 1 where the server does worse
+than the engine.
 """
 
 from __future__ import annotations
