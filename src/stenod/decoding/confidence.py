@@ -1,0 +1,92 @@
+"""How sure a recogniser is of what it wrote: entropies of its distributions, mapped to 0 to 1.
+
+Laptev and Ginsburg, "Fast entropy-based methods of word-level confidence estimation for end-to-end automatic speech
+recognition" (arXiv 2212.08703). Pure functions on arrays. Entropy sees how the rest of the probability is spread, where the
+highest one alone is nearly always close to 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Aggregation: TypeAlias = Literal["mean", "min", "prod"]
+"""How the confidence of a whole is made of its parts': `mean`, `min`, or `prod`uct."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How the confidence of one distribution is measured; the defaults are NeMo's, but for what its docstring says.
+
+    `max` is the highest probability, mapped so that a uniform distribution has 0.
+    """
+
+    entropy: Literal["max", "gibbs", "tsallis", "renyi"] = "tsallis"
+    alpha: float = 0.33
+    """Above 0. Below 1 it lifts small probabilities; at 1 every entropy is Shannon's."""
+    norm: Literal["lin", "exp"] = "exp"
+    """How the entropy is mapped: linearly, or as the exponential of its negative."""
+
+
+METHOD: Final = Method()
+AGGREGATION: Final[Aggregation] = "mean"
+
+
+def measure(log_probs: NDArray[np.floating], method: Method = METHOD) -> NDArray[np.float64]:
+    """Confidence of each distribution: `log_probs` (..., labels), normalised and in nats, to (...), 0 to 1.
+
+    The labels include the blank, not a transducer's durations. A label with probability 0 (minus infinity) counts nothing.
+    """
+    labels = log_probs.shape[-1]
+    logs = np.maximum(np.asarray(log_probs, np.float64), np.finfo(np.float32).min)
+    return np.clip(_measured(logs, labels, method), 0.0, 1.0)
+
+
+def aggregate(parts: Sequence[float], aggregation: Aggregation = AGGREGATION) -> float:
+    """The confidence of what `parts` (at least one) make together."""
+    match aggregation:
+        case "mean":
+            return sum(parts) / len(parts)
+        case "min":
+            return min(parts)
+        case "prod":
+            return math.prod(parts)
+
+
+def _measured(logs: NDArray[np.float64], labels: int, method: Method) -> NDArray[np.float64]:
+    alpha = method.alpha
+    if method.entropy == "max":
+        least = labels**-alpha
+        return _of((np.exp(alpha * logs.max(axis=-1)) - least) / (1 - least))
+    if alpha == 1 or method.entropy == "gibbs":
+        powers = np.exp(alpha * logs)
+        # minus the entropy, and minus the largest it can be, that of the uniform distribution
+        found = (powers * logs).sum(axis=-1)
+        least = -math.log(labels) * labels ** (1 - alpha)
+        return _of(_linear(found, least) if method.norm == "lin" else _exponential(alpha * found, alpha * least))
+    total = np.exp(alpha * logs).sum(axis=-1)
+    if method.entropy == "tsallis":
+        found = (1 - total) / (1 - alpha)
+        least = (1 - labels ** (1 - alpha)) / (1 - alpha)
+    else:
+        found = np.log(total) / (alpha - 1)
+        least = -math.log(labels)
+    return _of(_linear(found, least) if method.norm == "lin" else _exponential(found, least))
+
+
+def _linear(found: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+    return 1 - found / least
+
+
+def _exponential(found: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+    floor = math.exp(least)
+    return (np.exp(found) - floor) / (1 - floor)
+
+
+def _of(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(values, np.float64)
