@@ -17,3 +17,9 @@ CANARY_1: Final = ("en", "de", "es", "fr")
 
 WHISPER: Final = ("*",)
 """Whisper: 99 languages and what resembles them."""
+
+NEMOTRON: Final = (
+    "en", "es", "zh", "hi", "ar", "fr", "de", "ja", "ru", "pt", "ko", "it", "nl", "pl", "tr", "uk", "ro", "cs", "hu",
+    "sv", "da", "fi", "th", "vi", "id",
+)  # fmt: skip
+"""Nemotron-3.5-ASR-Streaming: those of its 40 locales that could be verified."""
