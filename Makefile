@@ -17,7 +17,7 @@ help: ## Say what there is
 serve: $(VENV)/.run ## Run the server; flags go in ARGS="--port 8123"
 	@exec $(BIN)/stenod serve $(ARGS)
 
-test: $(VENV)/.dev ## Run the tests; STENOD_TEST_ALL=1 runs the slow ones too and skips nothing
+test: $(if $(filter 1,$(STENOD_TEST_ALL)),$(VENV)/.engines,$(VENV)/.dev) ## Run the tests; STENOD_TEST_ALL=1 runs the slow ones too and skips nothing
 	@$(BIN)/python -m pytest $(SELECT) $(TESTS) $(ARGS)
 
 check: $(VENV)/.dev ## Check format, lint, types, import contracts, spelling and that the docs are in step
@@ -42,6 +42,7 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate pyproject.toml -o requirements/run.txt
 	uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate pyproject.toml --group dev -c requirements/run.txt -o requirements/dev.txt
 	uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate pyproject.toml --group bench -c requirements/dev.txt -o requirements/bench.txt
+	uv pip compile -q --no-header --no-emit-index-url --no-annotate pyproject.toml --group engines -c requirements/dev.txt -o requirements/engines.txt
 
 node: ## Install the npm package that examples of others need, for the tests that run them
 	@npm install --silent --no-audit --no-fund --no-save --no-package-lock --prefix clients/javascript ws@8
@@ -73,6 +74,12 @@ $(VENV)/.run: pyproject.toml requirements/run.txt | $(VENV)/bin/python
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	@echo "Setting up the development tools (once) ..."
 	$(call install,-r requirements/dev.txt)
+	@touch $@
+
+# torch, NeMo, MLX, CTranslate2, sherpa-onnx: some gigabytes, for the tests that run every engine and for comparisons
+$(VENV)/.engines: $(VENV)/.dev requirements/engines.txt
+	@echo "Setting up every engine (once; some gigabytes) ..."
+	$(call install,-r requirements/engines.txt)
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
