@@ -39,7 +39,9 @@ class Capabilities:
     streams: bool = False
     """Is a StreamingEngine."""
     append_only: bool = False
-    """Never takes back a word it has given."""
+    """Never takes back a word it has given (but for those it `holds`)."""
+    holds: int = 0
+    """Trailing words that may still grow while the stretch goes on."""
     max_states: int = 0
     """Streams one worker can hold open at the same time."""
     workers: int = 1
