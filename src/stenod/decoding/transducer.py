@@ -1,0 +1,256 @@
+"""Greedy transducer search for a whole batch: RNN-T and TDT. NumPy over callables; knows no runtime.
+
+Label looping (arXiv 2406.06220): the prediction network runs only after a label, and only for the items that emitted one;
+the joint looks at several frames at once, where a run of blanks is followed to its end; a token-and-duration transducer
+(TDT, arXiv 2304.06795) skips frames by the durations that it predicts. Every item goes at its own pace through the same
+rounds and leaves them when it ends. What it gives is, label for label, what NeMo's `greedy_batch` gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stenod.decoding import confidence
+from stenod.decoding.boosting import Boosting
+
+Floats: TypeAlias = NDArray[np.floating[Any]]
+Ints: TypeAlias = NDArray[np.int64]
+
+States: TypeAlias = tuple[NDArray[Any], ...]
+"""What the prediction network remembers: arrays with the items on axis 1, as in (layers, items, hidden)."""
+
+Predictions: TypeAlias = tuple[NDArray[Any], ...]
+"""What the joint wants of the prediction network: arrays with the items on axis 0."""
+
+MOST: Final = 10
+"""Labels on one frame before the search goes on to the next, as in NeMo and onnx-asr."""
+
+ROWS: Final = 16
+"""Rows (items times frames) that a joint is asked for at once, where there are fewer items."""
+
+AHEAD: Final = 6
+"""Frames that are looked at in advance, at most."""
+
+
+class Networks(Protocol):
+    """The three parts of a transducer behind its encoder."""
+
+    def begin(self, items: int) -> States:
+        """The states before the first label."""
+        ...
+
+    def predict(self, labels: Ints, states: States) -> tuple[Predictions, States]:
+        """The prediction network, after `labels` (items,); the blank stands for the beginning."""
+        ...
+
+    def join(self, frames: NDArray[Any], predictions: Predictions) -> NDArray[np.float32]:
+        """The joint: projected frames (items, frames, width) to scores (items, frames, labels + durations)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What kind of transducer it is."""
+
+    blank: int
+    """The last label; scores behind it are of durations."""
+    durations: tuple[int, ...] = ()
+    """Frames that each duration skips (TDT); empty for RNN-T."""
+    most: int = MOST
+    window: Callable[[int], int] = lambda items: min(AHEAD, max(1, ROWS // items))
+    """How many frames to look at, for so many items."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """What is to be searched."""
+
+    projected: NDArray[Any]
+    """What `Networks.join` takes as frames, for all items: (batch, frames, width)."""
+    lengths: Ints
+    """How many of the frames are the item's own, (batch,)."""
+    boosting: Boosting | None = None
+    """A booster for each item. As in NeMo, it chooses among labels and makes no label of a blank."""
+    allowed: NDArray[np.bool_] | None = None
+    """The labels that may be written at all, (batch, labels without the blank)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hypothesis:
+    """What one item says; arrays of shape (labels,)."""
+
+    labels: Ints
+    frames: Ints
+    """The frame that each label was emitted on."""
+    spans: Ints
+    """Frames that it lasts as far as the model says; 0 where it says nothing."""
+    log_probs: NDArray[np.float64]
+    """Among all labels with the blank, not among durations."""
+    confidences: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Emitted:
+    """Labels of one round, at most one an item."""
+
+    items: Ints
+    labels: Ints
+    frames: Ints
+    spans: Ints
+    log_probs: NDArray[np.float64]
+    confidences: NDArray[np.float64]
+
+
+class Search:
+    """One batch on its way. Arrays shrink as items end: index k is item `items[k]`."""
+
+    def __init__(self, networks: Networks, rules: Rules, batch: Batch) -> None:
+        self.networks = networks
+        self.rules = rules
+        self.projected = batch.projected
+        self.items: Ints = np.flatnonzero(batch.lengths > 0)
+        self.ends: Ints = batch.lengths[self.items].astype(np.int64)
+        self.times: Ints = np.zeros_like(self.items)
+        self.here: Ints = np.zeros_like(self.items)
+        """Labels already on the frame at `times`."""
+        self.boosting = None if batch.boosting is None else batch.boosting.take(self.items)
+        self.matched = None if self.boosting is None else self.boosting.start()
+        self.allowed = None if batch.allowed is None else batch.allowed[self.items]
+        self.predictions: Predictions = ()
+        self.states: States = ()
+        self.spans = np.array(rules.durations, np.int64)
+        self.emitted: list[_Emitted] = []
+
+    def run(self) -> None:
+        """Go on until every item has ended."""
+        count = len(self.items)
+        if not count:
+            return
+        start = np.full(count, self.rules.blank, np.int64)
+        self.predictions, self.states = self.networks.predict(start, self.networks.begin(count))
+        while len(self.items):
+            labels, found = self._step()
+            going = self.times < self.ends
+            if not going.all():
+                self._keep(going)
+                labels, found = labels[going], found[going]
+            if found.any():
+                self._predict(labels, found)
+
+    def _step(self) -> tuple[Ints, NDArray[np.bool_]]:
+        """Look at the next frames of every item: the label each finds, and whether it finds one. Moves `times`."""
+        blank = self.rules.blank
+        rows = np.arange(len(self.items))
+        ahead = self.rules.window(len(self.items))
+        frames = np.minimum(self.times[:, None] + np.arange(ahead), self.ends[:, None] - 1)
+        scores = self.networks.join(self.projected[self.items[:, None], frames], self.predictions)
+        if self.allowed is not None:
+            scores[..., :blank] = np.where(self.allowed[:, None], scores[..., :blank], -np.inf)
+        labels = scores[..., : blank + 1].argmax(axis=-1)
+        spans = self.spans[scores[..., blank + 1 :].argmax(axis=-1)] if len(self.spans) else (labels == blank) * 1
+        places = self._walk(labels == blank, np.maximum(spans, 1))
+        chosen, span = labels[rows, places], spans[rows, places]
+        found = chosen != blank
+        self.here[places > 0] = 0
+        self.times += places
+        if found.any():
+            chosen = self._emit(scores[rows[found], places[found], : blank + 1], chosen, span, found)
+        # a label may stay on its frame; a blank, and the last label that a frame may have, move on
+        self.here = np.where(found & (span == 0), self.here + 1, 0)
+        full = self.here >= self.rules.most
+        self.here[full] = 0
+        self.times += np.where(full | ~found, np.maximum(span, 1), span)
+        return chosen, found
+
+    def _walk(self, blanks: NDArray[np.bool_], skips: Ints) -> Ints:
+        """How far each item gets through its frames, (items, frames): to its first label, or the last blank in sight."""
+        rows = np.arange(len(blanks))
+        last = np.minimum(blanks.shape[1], self.ends - self.times) - 1
+        places = np.zeros(len(blanks), np.int64)
+        while True:
+            onward = places + skips[rows, places]
+            walks = blanks[rows, places] & (onward <= last)
+            if not walks.any():
+                return places
+            places = np.where(walks, onward, places)
+
+    def _emit(self, scores: NDArray[np.float32], chosen: Ints, span: Ints, found: NDArray[np.bool_]) -> Ints:
+        """Write down the labels of the items in `found`, whose scores are (found, labels); hotwords choose among labels.
+
+        Gives the labels with what the hotwords made of them.
+        """
+        if self.boosting is not None and self.matched is not None:
+            bonus = self.boosting.scores(self.matched)[found]
+            chosen = chosen.copy()
+            chosen[found] = (scores[:, :-1] + bonus[:, : self.rules.blank]).argmax(axis=-1)
+            self.matched = self.boosting.advance(self.matched, chosen, found)
+        labels = chosen[found]
+        log_probs = log_softmax(scores)
+        self.emitted.append(
+            _Emitted(
+                self.items[found],
+                labels,
+                self.times[found],
+                span[found],
+                log_probs[np.arange(len(labels)), labels].astype(np.float64),
+                confidence.measure(log_probs),
+            )
+        )
+        return chosen
+
+    def _keep(self, going: NDArray[np.bool_]) -> None:
+        """Let the others go."""
+        self.items, self.ends, self.times, self.here = (
+            array[going] for array in (self.items, self.ends, self.times, self.here)
+        )
+        self.predictions = tuple(array[going] for array in self.predictions)
+        self.states = tuple(array[:, going] for array in self.states)
+        self.allowed = None if self.allowed is None else self.allowed[going]
+        if self.boosting is not None and self.matched is not None:
+            self.boosting, self.matched = self.boosting.take(np.flatnonzero(going)), self.matched[going]
+
+    def _predict(self, labels: Ints, found: NDArray[np.bool_]) -> None:
+        """Run the prediction network for the items that emitted."""
+        if found.all():
+            self.predictions, self.states = self.networks.predict(labels, self.states)
+            return
+        states = tuple(array[:, found] for array in self.states)
+        predictions, states = self.networks.predict(labels[found], states)
+        for held, fresh in zip(self.predictions, predictions, strict=True):
+            held[found] = fresh
+        for held, fresh in zip(self.states, states, strict=True):
+            held[:, found] = fresh
+
+
+def search(networks: Networks, rules: Rules, batch: Batch) -> list[Hypothesis]:
+    """What each item says, greedily."""
+    one = Search(networks, rules, batch)
+    one.run()
+    return _hypotheses(one.emitted, len(batch.lengths))
+
+
+def log_softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logarithms of probabilities, over the last axis."""
+    shifted: NDArray[np.float32] = scores - scores.max(axis=-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted
+
+
+def _hypotheses(emitted: Sequence[_Emitted], batch: int) -> list[Hypothesis]:
+    """The rounds, item by item."""
+    if not emitted:
+        none, nothing = np.zeros(0, np.int64), np.zeros(0, np.float64)
+        return [Hypothesis(none, none, none, nothing, nothing)] * batch
+    items = np.concatenate([one.items for one in emitted])
+    order = np.argsort(items, kind="stable")
+    cuts = np.searchsorted(items[order], np.arange(1, batch))
+    columns = [
+        np.split(np.concatenate([getattr(one, name) for one in emitted])[order], cuts)
+        for name in ("labels", "frames", "spans", "log_probs", "confidences")
+    ]
+    return [Hypothesis(*(column[item] for column in columns)) for item in range(batch)]
