@@ -13,13 +13,25 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import soundfile
 from corpus import UNSEEN_SNRS, UNSEEN_STRETCHES, held_out_phrases
 from speech import RATE, VOICES, Manner, Place, Sound, Unspeakable, Words, hear, speak
-from words import CONFUSABLE, RARE
+from words import CONFUSABLE, NAMES, NUMBERS, PLACES, RARE, THINGS
 
 CONDITIONS: Final = ("clean", "speed", "noise", "both")
 """Nothing new but the phrase; an unseen speed; unseen noise (kind brown, or another level); both of these."""
+
+CONFUSING_SNR: Final = 2.0
+"""dB of speech over noise where near sounds are mistaken: less than any that was trained with."""
+
+ABOUT_NAMES: Final = (
+    "call {} in paris",
+    "send a message to {}",
+    "meet {} and peter at the door tomorrow",
+    "where is {}",
+)
+ABOUT_NUMBERS: Final = ("set the timer to {} minutes", "call mary at seven {}", "send {} red lamp to paris")
+ABOUT_THINGS: Final = ("close the red {} and the door", "put the black {} on the table")
+ABOUT_PLACES: Final = ("call peter in {}", "the weather in {} will be ten degrees")
 
 
 @dataclass(frozen=True)
@@ -70,28 +82,34 @@ def takes(count: int, seed: int = 9, longest: int = 99) -> Iterator[Take]:
         made += 1
 
 
-def hotword_takes(seed: int = 10) -> Iterator[Take]:
-    """Takes about one word each that is easily mistaken: a near sound in noise, or a rare spelling."""
+def hotword_takes(rounds: int = 1, seed: int = 10, pairs: int = 10) -> Iterator[Take]:
+    """Takes about one word each that is easily mistaken: a rare spelling, or one of a pair of near sounds, in noise.
+
+    Each round says other words of the pairs, in other voices and phrases.
+    """
     random = np.random.default_rng(seed)
     babble = chatter()
-    frames = ("call {} at seven", "the letter from {} is on the table", "meet {} and peter tomorrow", "where is {}")
-    for number, rare in enumerate(RARE):
-        text = frames[number % len(frames)].format(RARE[rare])
-        manner, place = Manner(VOICES[number % 4]), Place()
-        heard, words = hear(*speak(text, manner), place, random, babble)
-        respelt = [(rare if word == RARE[rare] else word, start, end) for word, start, end in words]
-        yield Take(f"rare-{rare}", heard, respelt, "rare", manner, place, rare)
-    for number, pair in enumerate(CONFUSABLE[:10]):
-        word = pair[number % 2]
-        text = f"we need {word} and {word} more" if number < 6 else f"put the {word} on the table"
-        text = f"the weather in {word} will be warm" if word in ("austin", "boston") else text
-        manner, place = Manner(VOICES[number % 4]), Place("white", 3.0)
-        heard, words = hear(*speak(text, manner), place, random, babble)
-        yield Take(f"confusable-{word}", heard, words, "confusable", manner, place, word)
+    for turn in range(rounds):
+        for number, (rare, usual) in enumerate(RARE.items()):
+            text = ABOUT_NAMES[(number + turn) % len(ABOUT_NAMES)].format(usual)
+            manner, place = Manner(VOICES[(number + turn) % 4]), Place(noise="pink", snr=15.0)
+            heard, words = hear(*speak(text, manner), place, random, babble)
+            respelt = [(rare if word == usual else word, start, end) for word, start, end in words]
+            yield Take(f"rare-{rare}-{turn}", heard, respelt, "rare", manner, place, rare)
+        for number, pair in enumerate(CONFUSABLE[:pairs]):
+            word = pair[(number + turn) % 2]
+            kinds = {NUMBERS: ABOUT_NUMBERS, PLACES: ABOUT_PLACES, THINGS: ABOUT_THINGS, NAMES: ABOUT_NAMES}
+            carriers = next(said for kind, said in kinds.items() if word in kind)
+            text = carriers[(number + turn) % len(carriers)].format(word)
+            manner, place = Manner(VOICES[(number + turn) % 4]), Place("white", CONFUSING_SNR)
+            heard, words = hear(*speak(text, manner), place, random, babble)
+            yield Take(f"confusable-{word}-{turn}", heard, words, "confusable", manner, place, word)
 
 
 def write(target: Path, count: int = 24) -> None:
     """Sound files and their manifest."""
+    import soundfile  # noqa: PLC0415 - only who writes needs it
+
     target.mkdir(parents=True, exist_ok=True)
     entries = []
     for take in (*takes(count, seed=21, longest=8), *hotword_takes()):
