@@ -176,9 +176,14 @@ class Hearing:
                 self._close_piece(utterance, boundary, None, cut=not options.word_times)
         if stretch is not None and self.position - stretch.origin >= options.max_utterance * RATE:
             self._cut_long(utterance, stretch)
-        elif self.position >= utterance.next_partial and options.partials and options.live:
+        elif self.position >= utterance.next_partial and options.live and self._curious:
             utterance.next_partial = self.position + int(options.partial_interval * RATE)
             self._ask_partial(utterance)
+
+    @property
+    def _curious(self) -> bool:
+        """Whether partials are wanted: by the client, or because the recogniser may tell the end of the turn in them."""
+        return self.options.partials or self.options.endpointing.turn_threshold is not None
 
     def _cut_long(self, utterance: Utterance, stretch: Stretch) -> None:
         """The longest decodable stretch is reached: go on in a new one from the quietest point near here."""

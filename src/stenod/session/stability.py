@@ -49,15 +49,25 @@ class Stability:
         return spell(self.promised)
 
     def hear(
-        self, hypothesis: Transcript, *, upto: float, holds: int = 0, append_only: bool = False
+        self,
+        hypothesis: Transcript,
+        *,
+        upto: float,
+        holds: int = 0,
+        append_only: bool = False,
+        draft: bool = False,
     ) -> tuple[Transcript, int]:
         """The hypothesis as it may be shown, and how many of its characters are stable.
 
         `upto` is the time of the newest audio that the hypothesis has heard. Where the hypothesis contradicts what was
-        promised, the promise is kept and only what comes after it is taken over.
+        promised, the promise is kept and only what comes after it is taken over. A `draft` is another model's than the
+        final will be: whatever it says may be said differently in the end, so it adds nothing to the promise.
         """
         words = as_words(hypothesis)
         rest = self._after_promise(words)
+        if draft:
+            shown = self.promised + rest
+            return replace(of_words(shown, language=hypothesis.language), turn_end=hypothesis.turn_end), len(self.text)
         agreed = len(rest) if append_only else agreement(rest, self._after_promise(self._before))
         free = rest[: max(0, min(agreed, len(rest) - holds))]
         settled = free if append_only else tuple(takewhile(lambda word: word.end <= upto - SETTLE, free))

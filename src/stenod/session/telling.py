@@ -45,6 +45,8 @@ class Asked:
     piece: Piece | None = None
     eager: bool = False
     revises: bool = False
+    draft: bool = False
+    """Asked of another model than finals are: it promises nothing."""
 
 
 @dataclass(slots=True)
@@ -76,15 +78,14 @@ class Telling:
 
     def ask(self, asked: Asked, samples: Samples, *, kind: Kind, context: int = 0, last: bool = False) -> None:
         """Have `samples`, which end at `asked.upto`, decoded."""
-        self._jobs += 1
-        self.asked[self._jobs] = asked
         options = asked.utterance.decode
         if asked.revises and self.options.revision is not None:
             options = self.options.revision
-        elif (
-            kind is Kind.PARTIAL and self.options.drafts is not None and not asked.eager
-        ):  # an eager one may be the final
+        elif kind is Kind.PARTIAL and self.options.drafts is not None and not asked.eager:  # that one may be the final
             options = replace(options, model=self.options.drafts)
+            asked = replace(asked, draft=True)
+        self._jobs += 1
+        self.asked[self._jobs] = asked
         start = asked.upto - len(samples)
         number = asked.stretch.number
         self.emit(
@@ -115,6 +116,8 @@ class Telling:
         elif isinstance(decoded.result, Answer) and decoded.job > asked.stretch.newest:
             asked.stretch.newest = decoded.job
             return self._hear_partial(asked, decoded.result, decoded.took)
+        elif isinstance(decoded.result, StenodError) and asked.draft:
+            self._give_up_drafts(decoded.result)
         self.deliver()
         return None
 
@@ -205,6 +208,7 @@ class Telling:
             upto=asked.upto / RATE,
             holds=answer.holds,
             append_only=answer.append_only,
+            draft=asked.draft,
         )
         stretch.hypothesis = (shown, stable, asked.upto, took)
         self._unshown = stretch
@@ -215,6 +219,12 @@ class Telling:
             confidence = 1.0 if shown.turn_end is None else shown.turn_end
             self.emit(Anticipated(utterance.number, utterance.anticipated, confidence))
         return shown
+
+    def _give_up_drafts(self, error: StenodError) -> None:
+        """Partials come from the model of finals from now on, until somebody configures anew."""
+        if self.options.drafts is not None:
+            self.emit(Warned("drafts_failed", error.message, {"model": self.options.drafts}))
+            self.options = replace(self.options, drafts=None)
 
     def _show(self, stretch: Stretch) -> None:
         self._unshown = None

@@ -45,7 +45,8 @@ class Stretch:
     def unreported(self, transcript: Transcript) -> Transcript:
         """What `transcript` (of the whole stretch) says after the last frozen word, and before the stretch's end.
 
-        A later decode may place a frozen word a little later: the same word again, over the boundary, is that one.
+        A later decode may place a frozen word a little later: the same word again, over the boundary, is that one. Another
+        model may write it with other marks and capitals.
         """
         words = as_words(transcript)
         if not transcript.words:
@@ -55,7 +56,7 @@ class Stretch:
         if self.reported is not None:
             edge = self.reported.end
             words = tuple(word for word in words if word.middle >= edge)
-            if words and words[0].text == self.reported.text and words[0].start < edge:
+            if words and _bare(words[0]) == _bare(self.reported) and words[0].start < edge:
                 words = words[1:]
         return of_words(words, language=transcript.language, turn_end=transcript.turn_end)
 
@@ -131,6 +132,11 @@ class Utterance:
     anticipation: Answer | None = None
     """The answer behind it, good as the closing one while nobody has spoken since."""
     failed: bool = False
+
+
+def _bare(word: Word) -> str:
+    """The letters and digits of a word, without their case."""
+    return "".join(filter(str.isalnum, word.text)).casefold()
 
 
 def quietest(levels: Sequence[tuple[int, float]]) -> int:
