@@ -41,7 +41,7 @@ def test_help_names_the_commands(call) -> None:
     done = call("--help")
     assert done.code == 0
     listed = done.out[done.out.index("Commands:") :].split("\n")[1:-1]
-    assert [line.split()[0] for line in listed] == ["serve", "file", "microphone", "client", "models", "config"]
+    assert [line.split()[0] for line in listed] == ["serve", "file", "microphone", "client", "config", "models"]
     assert "\x1b" not in done.out
 
 
@@ -66,6 +66,8 @@ def test_serve_and_its_alias_show_the_same_flags(call, command) -> None:
         ("file", "x/a.wav", "y/a.wav", "--output", "out"),
         ("serve", "--port", "http"),
         ("serve", "--colour"),
+        ("models", "pull"),
+        ("models", "dance"),
     ],
     ids=" ".join,
 )

@@ -16,7 +16,7 @@ from stenod.cli.client import client
 from stenod.cli.config import config
 from stenod.cli.file import file
 from stenod.cli.microphone import microphone
-from stenod.cli.models import models
+from stenod.cli.models import app as models
 from stenod.cli.serve import serve
 from stenod.errors import StenodError
 
@@ -34,8 +34,8 @@ app.command("websocket", hidden=True)(serve)
 app.command("file")(file)
 app.command("microphone")(microphone)
 app.command("client")(client)
-app.command("models")(models)
 app.command("config")(config)
+app.add_typer(models, name="models")
 
 
 def _version(asked: bool) -> None:

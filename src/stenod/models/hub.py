@@ -87,23 +87,44 @@ class Hub:
         """Who is asked, for people."""
         return urlsplit(self.endpoint).netloc or self.endpoint
 
+    @contextmanager
+    def connected(self) -> Iterator[Line]:
+        """A line to the hub, for as long as the block lasts. Asks nothing yet. Raises HubFailed where it is offline."""
+        if self.offline:
+            raise HubFailed("offline: HF_HUB_OFFLINE says to leave the network alone", passing=False)
+        import httpx  # noqa: PLC0415 where it is used
+
+        headers = {"User-Agent": "stenod", "Accept-Encoding": "identity"}
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token}"
+        with httpx.Client(follow_redirects=True, timeout=self.patience, headers=headers) as client:
+            yield Line(self, client)
+
+
+class Line:
+    """Asks one hub. A redirection to another host carries no token."""
+
+    def __init__(self, hub: Hub, client: httpx.Client) -> None:
+        self.hub = hub
+        self._client = client
+
     def listing(self, repo: str, revision: str = "main") -> Listing:
         """What `repo` holds. Raises ModelNotFound, HubFailed."""
         if not _REPO.fullmatch(repo):
             raise ModelNotFound(f"{repo[:80]!r} is no repository's name: that is owner/name")
-        url = f"{self.endpoint}/api/models/{repo}/revision/{quote(revision, safe='')}?blobs=true"
+        url = f"{self.hub.endpoint}/api/models/{repo}/revision/{quote(revision, safe='')}?blobs=true"
         with self._asked(url, repo) as response:
             try:
                 response.read()
                 told = response.json()
                 return Listing(repo, str(told["sha"]), _licence(told), tuple(map(_remote, told["siblings"])))
             except (KeyError, TypeError, ValueError, AttributeError):
-                raise HubFailed(f"{self.host} does not answer as a model hub does", passing=False) from None
+                raise HubFailed(f"{self.hub.host} does not answer as a model hub does", passing=False) from None
 
     @contextmanager
     def content(self, listing: Listing, path: str, start: int = 0) -> Iterator[tuple[int, Iterator[bytes]]]:
         """The bytes of a file from `start` on: where they begin (`start`, or 0), and themselves. Raises as `listing`."""
-        url = f"{self.endpoint}/{listing.repo}/resolve/{listing.commit}/{quote(path)}"
+        url = f"{self.hub.endpoint}/{listing.repo}/resolve/{listing.commit}/{quote(path)}"
         with self._asked(url, listing.repo, {"Range": f"bytes={start}-"} if start else {}) as response:
             begins = start if response.status_code == 206 else 0
             yield begins, self._bytes(response)
@@ -114,19 +135,8 @@ class Hub:
 
     @contextmanager
     def _asked(self, url: str, repo: str, headers: Mapping[str, str] | None = None) -> Iterator[httpx.Response]:
-        """An answer that is well. A redirection to another host carries no token."""
-        if self.offline:
-            raise HubFailed("offline: HF_HUB_OFFLINE says that the network is to be left alone", passing=False)
-        import httpx  # noqa: PLC0415 where it is used
-
-        known = {"User-Agent": "stenod", "Accept-Encoding": "identity"} | dict(headers or {})
-        if self.token is not None:
-            known["Authorization"] = f"Bearer {self.token}"
-        with (
-            self._told(),
-            httpx.Client(follow_redirects=True, timeout=self.patience) as client,
-            client.stream("GET", url, headers=known) as response,
-        ):
+        """An answer that is well."""
+        with self._told(), self._client.stream("GET", url, headers=headers) as response:
             self._check(response, repo)
             yield response
 
@@ -138,13 +148,13 @@ class Hub:
         try:
             yield
         except httpx.TimeoutException:
-            raise HubFailed(f"{self.host} sent nothing for {self.patience:g} s") from None
+            raise HubFailed(f"{self.hub.host} sent nothing for {self.hub.patience:g} s") from None
         except httpx.ConnectError as error:
-            raise HubFailed(f"{self.host} cannot be reached ({error})") from None
+            raise HubFailed(f"{self.hub.host} cannot be reached ({error})") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects):
-            raise HubFailed(f"{self.endpoint} is no address of a hub: see HF_ENDPOINT", passing=False) from None
+            raise HubFailed(f"{self.hub.endpoint} is no address of a hub: see HF_ENDPOINT", passing=False) from None
         except httpx.TransportError:
-            raise HubFailed(f"the connection to {self.host} broke") from None
+            raise HubFailed(f"the connection to {self.hub.host} broke") from None
 
     def _check(self, response: httpx.Response, repo: str) -> None:
         status = response.status_code
@@ -153,17 +163,17 @@ class Hub:
         problem = response.headers.get("X-Error-Code", "")
         if problem == "GatedRepo":
             raise Unavailable(
-                f"{repo} is open only to those who accepted its terms: do so on {self.host}, and set HF_TOKEN",
+                f"{repo} is open only to those who accepted its terms: do so on {self.hub.host}, and set HF_TOKEN",
                 code="gated",
             )
-        if status == 401 and self.token is not None and problem != "RepoNotFound":
-            raise Unavailable(f"{self.host} does not accept the token in HF_TOKEN", code="gated")
+        if status == 401 and self.hub.token is not None and problem != "RepoNotFound":
+            raise Unavailable(f"{self.hub.host} does not accept the token in HF_TOKEN", code="gated")
         if status in {401, 403, 404}:  # the hub does not tell strangers whether a private repository is there
-            raise ModelNotFound(f"{self.host} has no {repo}, or shows it only to some: those set HF_TOKEN")
+            raise ModelNotFound(f"{self.hub.host} has no {repo}, or shows it only to some: those set HF_TOKEN")
         passing = status in _PASSING
         wait = response.headers.get("Retry-After", "")
         raise HubFailed(
-            f"{self.host} answered with status {status}",
+            f"{self.hub.host} answered with status {status}",
             passing=passing,
             wait=min(float(wait), 120.0) if wait.isdigit() else 0.0,
         )

@@ -18,7 +18,7 @@ from stenod.errors import ModelNotFound, StenodError, Unavailable
 from stenod.models import layouts
 from stenod.models.catalogue import find
 from stenod.models.checkpoint import Checkpoint
-from stenod.models.hub import Hub, HubFailed, Listing, Remote
+from stenod.models.hub import Hub, HubFailed, Line, Listing, Remote
 from stenod.models.lock import alone
 from stenod.models.manifest import NAME as MANIFEST
 from stenod.models.manifest import Kept, Manifest
@@ -115,12 +115,13 @@ def pull(  # noqa: PLR0913 each a matter of its own, by name
                 f"{folder} is not here, and HF_HUB_OFFLINE says to leave the network alone", code="offline"
             )
         pace = pace or Pace()
-        listing = _listing(hub, repo, held.revision if held is not None else "main", pace)
-        plan = _plan(folder, known, precision, listing, held)
         part = place.with_name(f"{folder}{PART}")
-        _room(store.directory, plan, part, reserve)
-        watch.begins(plan)
-        manifest = _fetch(plan, part, Transfer(hub, listing, pace, watch.moved), held, listing)
+        with hub.connected() as line:
+            listing = _listing(line, repo, held.revision if held is not None else "main", pace)
+            plan = _plan(folder, known, precision, listing, held)
+            _room(store.directory, plan, part, reserve)
+            watch.begins(plan)
+            manifest = _fetch(plan, part, Transfer(line, listing, pace, watch.moved), held, listing)
         if known is None and accept is not None and not accept(part):
             shutil.rmtree(part)
             raise Unavailable(f"no engine here reads what {repo} holds; it was deleted", code="unreadable")
@@ -142,10 +143,10 @@ def _has(known: Checkpoint | None, held: Manifest | None, precision: str) -> boo
     return known.precision(precision) in held.precisions
 
 
-def _listing(hub: Hub, repo: str, revision: str, pace: Pace) -> Listing:
+def _listing(line: Line, repo: str, revision: str, pace: Pace) -> Listing:
     for attempt in range(pace.attempts):
         try:
-            return hub.listing(repo, revision)
+            return line.listing(repo, revision)
         except HubFailed as failed:
             if not failed.passing or attempt == pace.attempts - 1:
                 raise

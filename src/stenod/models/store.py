@@ -36,3 +36,10 @@ class Store:
             return ()
         folders = (place for place in self.directory.iterdir() if place.is_dir())
         return tuple(sorted(place.name for place in folders if place.suffix != PART and not place.name.startswith(".")))
+
+    def changed(self) -> int | None:
+        """When a model came or went last: a number that differs then. None where the folder is not there."""
+        try:
+            return self.directory.stat().st_mtime_ns
+        except OSError:
+            return None

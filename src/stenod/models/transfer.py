@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from stenod.errors import Unavailable
-from stenod.models.hub import Hub, HubFailed, Listing, Remote
+from stenod.models.hub import HubFailed, Line, Listing, Remote
 
 _BLOCK: Final = 1 << 20
 _PROGRESS: Final = 1 << 20
@@ -40,8 +40,9 @@ class Pace:
 class Transfer:
     """Fetches files of one listing. `moved` is called with the bytes that came; fewer than none: some were vain."""
 
-    def __init__(self, hub: Hub, listing: Listing, pace: Pace, moved: Callable[[int], None]) -> None:
-        self._hub = hub
+    def __init__(self, line: Line, listing: Listing, pace: Pace, moved: Callable[[int], None]) -> None:
+        self._line = line
+        self._host = line.hub.host
         self._listing = listing
         self._pace = pace
         self._moved = moved
@@ -67,7 +68,7 @@ class Transfer:
         if not digest.fits(part.stat().st_size):
             self._discard(part)
             raise Unavailable(
-                f"{remote.path} is not what {self._hub.host} says it is (its checksum differs) and was deleted",
+                f"{remote.path} is not what {self._host} says it is (its checksum differs) and was deleted",
                 code="checksum",
             )
         with part.open("rb") as file:
@@ -85,7 +86,7 @@ class Transfer:
                 part.touch()
             try:
                 self._attempt(remote, part)
-                failed = HubFailed(f"{self._hub.host} ended {remote.path} before its end")
+                failed = HubFailed(f"{self._host} ended {remote.path} before its end")
             except HubFailed as error:
                 failed = error
             except OSError as error:
@@ -99,7 +100,7 @@ class Transfer:
 
     def _attempt(self, remote: Remote, part: Path) -> None:
         start = part.stat().st_size
-        with self._hub.content(self._listing, remote.path, start) as (begins, content), part.open("r+b") as file:
+        with self._line.content(self._listing, remote.path, start) as (begins, content), part.open("r+b") as file:
             file.seek(begins)
             file.truncate()
             self._moved(begins - start)
@@ -107,7 +108,7 @@ class Transfer:
                 file.write(data)
                 self._moved(len(data))
                 if file.tell() > remote.size:
-                    raise HubFailed(f"{remote.path} is longer than {self._hub.host} says", passing=False)
+                    raise HubFailed(f"{remote.path} is longer than {self._host} says", passing=False)
 
     def _paced(self, content: Iterator[bytes]) -> Iterator[bytes]:
         """Not faster than allowed; raises HubFailed where next to nothing comes."""
@@ -121,7 +122,7 @@ class Transfer:
             now = time.monotonic()
             if now - mark >= pace.stall:
                 if since < pace.trickle * pace.stall:
-                    raise HubFailed(f"{self._hub.host} sends next to nothing")
+                    raise HubFailed(f"{self._host} sends next to nothing")
                 mark, since = now, 0
             if pace.rate is not None:
                 time.sleep(max(0.0, total / pace.rate - (now - began)))
