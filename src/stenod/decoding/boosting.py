@@ -71,10 +71,12 @@ class Booster:
         self.weights = weights
         self.spellings: list[str] = sorted({spelt for phrase in phrases for spelt in lexicon.spell(phrase)})
         """Each begins with a space."""
+        self.phrases = len(phrases)
         self._nodes: list[Node] = [Node(0, len(self.spellings), 0)]
         self._numbers: dict[Node, int] = {self._nodes[0]: OUTSIDE}
         self._arcs: dict[int, dict[int, int]] = {}
         self._rows: dict[int, Row] = {}
+        self._hopes: dict[int, float] = {}
         self._outside = np.zeros(lexicon.size, np.float32)
         self.start = self.follow(OUTSIDE, lexicon.ids[SPACE]) if lexicon.bare else OUTSIDE
         """The state before the first token: where spaces are tokens of their own, none is heard before the first word."""
@@ -132,6 +134,16 @@ class Booster:
     def worth(self, state: int) -> float:
         """What has been matched at `state` is worth, in nats."""
         return self.weights.total(self._letters(state))
+
+    def hope(self, state: int) -> float:
+        """The most that a phrase can be worth that goes on from `state`, in nats."""
+        hope = self._hopes.get(state)
+        if hope is None:
+            node = self._nodes[state]
+            spelt = self.spellings[node.low : node.high]
+            letters = max((len(one) - one.count(SPACE) for one in spelt), default=0)
+            hope = self._hopes[state] = self.weights.total(letters)
+        return hope
 
     def _letters(self, state: int) -> int:
         node = self._nodes[state]

@@ -34,7 +34,7 @@ class Method:
 
 
 METHOD: Final = Method()
-AGGREGATION: Final[Aggregation] = "mean"
+AGGREGATION: Final[Aggregation] = "min"
 
 
 def measure(log_probs: NDArray[np.floating], method: Method = METHOD) -> NDArray[np.float64]:
