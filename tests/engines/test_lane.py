@@ -10,6 +10,7 @@ import anyio
 import numpy as np
 import pytest
 
+from stenod.engines.base import LoadOptions
 from stenod.engines.recognizer import LocalRecognizer
 from stenod.engines.registry import Registry
 from stenod.engines.tones import speak
@@ -26,8 +27,9 @@ FINAL, PARTIAL, FILE, REVISION = Kind
 
 @asynccontextmanager
 async def recognizer(name, **more):
-    with anyio.fail_after(20):
-        async with LocalRecognizer(REGISTRY, model=name, **more) as one:
+    with anyio.fail_after(60):
+        load = LoadOptions(batch_size=32)
+        async with LocalRecognizer(REGISTRY, model=name, load=load, **more) as one:
             await one.preload()
             yield one
 
@@ -121,9 +123,6 @@ async def test_a_lost_state_is_replayed(break_it):
         assert await text(lane, audio[:9600], PARTIAL) == "w1 w2"
         assert await text(other, audio[:4800], PARTIAL) == "w1"
         os.kill(pools(one)[0]._worker.pid, break_it)
-        if break_it is signal.SIGSTOP:  # one request pays with the time limit
-            with pytest.raises(EngineFailed):
-                await text(other, audio[:9600], PARTIAL)
         assert await text(lane, audio[:14400], PARTIAL) == "w1 w2 w3"
         assert await text(lane, audio) == "w1 w2 w3 w4 w5"
         assert await text(other, audio) == "w1 w2 w3 w4 w5"
@@ -346,3 +345,49 @@ async def test_partials_are_shed_when_there_is_too_much_to_do():
             tasks.start_soon(decode, PARTIAL, 9)
         assert answers[0] == (PARTIAL, Shed())
         assert sorted(said for kind, said in answers if kind is FINAL) == [f"w{n}" for n in range(1, 6)]
+
+
+@pytest.mark.parametrize("last", [True, False])
+async def test_drafts_come_from_one_model_and_finals_from_another(last):
+    drafts = "fake-streaming?workers=1"
+    async with recognizer("fake?workers=1", others=[drafts]) as one, one.lane() as lane:
+        audio = speak([1, 2, 3, 4])
+
+        async def draft(upto):
+            return await text(lane, audio[:upto], PARTIAL, model=drafts)
+
+        def gauges(name):
+            (gauges,) = one.snapshot()[name]
+            return gauges
+
+        assert [await draft(upto) for upto in (4800, 9600)] == ["w1", "w1 w2"]
+        assert gauges(drafts)["audio_seconds"] == pytest.approx(0.6)  # each sample once
+        assert await text(lane, audio[:14400], FINAL, last=last) == "w1 w2 w3"
+        assert (gauges("fake?workers=1")["requests"], gauges(drafts)["states"]) == (1, 0 if last else 1)
+        if not last:  # a piece of it was frozen: the draft goes on where it was
+            assert await draft(19200) == "w1 w2 w3 w4"
+            assert gauges(drafts)["audio_seconds"] == pytest.approx(1.2)
+            await lane.withdraw(1)
+            assert gauges(drafts)["states"] == 0
+
+
+@pytest.mark.parametrize("fault", ["raise_on=w3", "crash_on=w3"])
+async def test_a_final_that_fails_frees_its_drafts(fault):
+    drafts = "fake-streaming?workers=1"
+    async with recognizer(f"fake?workers=1&{fault}", others=[drafts]) as one, one.lane() as lane:
+        audio = speak([1, 2, 3])
+        assert await text(lane, audio[:9600], PARTIAL, model=drafts) == "w1 w2"
+        with pytest.raises(EngineFailed):
+            await text(lane, audio)
+        assert one.snapshot()[drafts][0]["states"] == 0
+
+
+async def test_a_session_uses_its_models_until_it_leaves():
+    drafts = "fake-streaming?workers=1"
+    async with recognizer("fake?workers=1", others=[drafts]) as one:
+        async with one.lane() as lane, one.lane():
+            for _ in range(2):
+                await text(lane, speak([1]), PARTIAL, model=drafts)
+                await text(lane, speak([1]))
+            assert [gauges["sessions"] for (gauges,) in one.snapshot().values()] == [1, 1]
+        assert [gauges["sessions"] for (gauges,) in one.snapshot().values()] == [0, 0]

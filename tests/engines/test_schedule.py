@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stenod.engines.schedule import PASSED, Queue, Ticket
+from stenod.engines.schedule import COMPANY, PASSED, WINDOW, Queue
+from stenod.engines.ticket import Ticket, padded
 from stenod.jobs import Kind
 from stenod.options import DecodeOptions
 
@@ -13,6 +14,16 @@ FINAL, PARTIAL, FILE, REVISION = Kind
 
 def ticket(kind=FILE, stretch=None, seconds=1.0, **more):
     return Ticket(kind=kind, stretch=object() if stretch is None else stretch, seconds=seconds, **more)
+
+
+def learn(queue, *, fixed=0.0, rate=0.0):
+    """Let the queue have seen batches of such a cost."""
+    for seconds in (1.0, 4.0) * 200:
+        queue.cost.learn(fixed + rate * seconds, seconds)
+    assert (queue.cost.fixed, queue.cost.rate) == (
+        pytest.approx(fixed, rel=0.1, abs=1e-4),
+        pytest.approx(rate, rel=0.1),
+    )
 
 
 def test_precedence_then_age():
@@ -65,9 +76,10 @@ def test_the_longest_waiting_of_the_overdue_goes_first():
     [
         ([0.2, 0.9, 1.0], [[0.2, 0.9, 1.0]]),
         ([3.0, 3.9, 4.0], [[3.0, 3.9, 4.0]]),
-        ([3.0, 8.0, 4.0, 5.0], [[3.0, 4.0], [8.0, 5.0]]),
+        ([3.0, 8.0, 4.0, 5.0], [[3.0, 4.0], [5.0, 8.0]]),
         ([1.0, 20.0, 1.0], [[1.0, 1.0], [20.0]]),
         ([2.0] * 5, [[2.0] * 4, [2.0]]),
+        ([3.9, 2.1, 2.2, 3.8, 4.0, 3.7, 2.3, 2.4], [[3.7, 3.8, 3.9, 4.0], [2.1, 2.2, 2.3, 2.4]]),  # the nearest
     ],
 )
 def test_batches_hold_about_equal_lengths(lengths, batches):
@@ -85,7 +97,7 @@ def test_batches_hold_about_equal_lengths(lengths, batches):
 )
 def test_while_anyone_is_live_a_batch_is_capped_by_seconds(now, size):
     queue = Queue(max_batch=8, live_cap=0.5)
-    queue.learn(busy=0.25, audio=1.0)
+    learn(queue, rate=0.25)
     queue.put(ticket(FINAL), now=0)
     queue.take(now=0)
     for _ in range(8):
@@ -95,7 +107,7 @@ def test_while_anyone_is_live_a_batch_is_capped_by_seconds(now, size):
 
 def test_one_request_goes_however_long_it_is():
     queue = Queue(max_batch=8, live_cap=0.5)
-    queue.learn(busy=1.0, audio=1.0)
+    learn(queue, rate=1.0)
     queue.put(ticket(FINAL, seconds=30.0), now=0)
     assert len(queue.take(now=0)) == 1
 
@@ -181,7 +193,7 @@ def test_a_newer_partial_takes_the_older_ones_place_in_line():
 )
 def test_only_partials_are_shed(kind, waiting, cost, ahead, shed):
     queue = Queue(max_waiting=4)
-    queue.learn(busy=cost, audio=1.0)
+    learn(queue, rate=cost)
     for other, seconds in waiting:
         queue.put(ticket(other, seconds=seconds), now=0)
     new = ticket(kind)
@@ -221,15 +233,111 @@ def test_what_failed_comes_back_alone_with_its_age():
     assert all(one.tried for one in failed)
 
 
-def test_cost_is_measured():
-    queue = Queue()
+def test_what_waits_is_predicted_in_batches_as_full_as_may_be():
+    queue = Queue(max_batch=4)
     assert queue.predicted() == 0
-    queue.put(ticket(seconds=10.0), now=0)
-    for _ in range(50):
-        queue.learn(busy=2.0, audio=10.0)
-    assert queue.cost == pytest.approx(0.2)
-    assert queue.predicted() == pytest.approx(2.0)
-    for _ in range(50):
-        queue.learn(busy=4.0, audio=10.0)
-    assert queue.cost == pytest.approx(0.4, rel=0.01)
-    assert queue.waiting() == {FILE: 1}
+    for _ in range(5):
+        queue.put(ticket(seconds=10.0), now=0)
+    assert queue.predicted() == 0
+    learn(queue, fixed=0.5, rate=0.02)
+    assert queue.predicted() == pytest.approx(2 * 0.5 + 50 * 0.02, rel=0.05)
+    assert queue.waiting() == {FILE: 5}
+
+
+@pytest.mark.parametrize(
+    ("fixed", "lengths", "together"),
+    [
+        (0.0, [1.0, 3.0], False),  # two seconds of padding
+        (0.1, [1.0, 3.0], True),  # cost less than another batch
+        (0.1, [1.0, 30.0], False),
+        (0.1, [1.0, 1.0, 1.0, 6.0], False),  # it would pad three
+    ],
+)
+def test_unequal_lengths_go_together_where_padding_is_cheaper_than_a_batch(fixed, lengths, together):
+    queue = Queue(max_batch=8)
+    learn(queue, fixed=fixed, rate=0.02)
+    for seconds in lengths:
+        queue.put(ticket(seconds=seconds), now=0)
+    assert (len(queue.take(now=100)) == len(lengths)) is together
+
+
+@pytest.mark.parametrize(
+    ("rate", "partials"),
+    [(0.005, 7), (0.02, 2), (0.1, 0)],  # what fits into 50 ms beside the final, a second each
+)
+def test_partials_ride_with_a_final_that_hardly_notices(rate, partials):
+    queue = Queue(max_batch=8)
+    learn(queue, rate=rate)
+    for kind in [PARTIAL] * 7 + [FINAL]:
+        queue.put(ticket(kind), now=0)
+    batch = queue.take(now=0)
+    assert [one.kind for one in batch].count(PARTIAL) == partials
+    assert FINAL in {one.kind for one in batch}
+
+
+SEEN_ALONE, SEEN_LATELY, SEEN_LONG_AGO = [], [("b", 0.9)], [("b", 1.0 - COMPANY)]
+
+
+@pytest.mark.parametrize(
+    ("fixed", "seen", "waiting", "held"),
+    [
+        (0.05, SEEN_LATELY, [(PARTIAL, "a")], WINDOW),
+        (0.004, SEEN_LATELY, [(PARTIAL, "a")], 0.04),  # no longer than it pays
+        (0.0, SEEN_LATELY, [(PARTIAL, "a")], 0.0),
+        (0.05, SEEN_ALONE, [(PARTIAL, "a")], 0.0),
+        (0.05, SEEN_LONG_AGO, [(PARTIAL, "a")], 0.0),
+        (0.05, SEEN_LATELY, [(PARTIAL, "a"), (PARTIAL, "b")], 0.0),  # everyone is there
+        (0.05, SEEN_LATELY, [(FINAL, "a")], 0.0),
+        (0.05, SEEN_LATELY, [(PARTIAL, "a"), (FINAL, "c")], 0.0),
+        (0.05, SEEN_LATELY, [(PARTIAL, "a"), (FILE, "c")], 0.0),
+        (0.05, SEEN_LATELY, [(FILE, "a")], 0.0),
+        (0.05, SEEN_LATELY, [(PARTIAL, name) for name in "acde"], 0.0),  # the batch is full
+        (0.05, SEEN_LATELY, [], 0.0),
+    ],
+)
+def test_a_partial_waits_for_company_where_there_is_any(fixed, seen, waiting, held):
+    queue = Queue(max_batch=4)
+    learn(queue, fixed=fixed, rate=0.01)
+    for session, at in seen:
+        queue.put(ticket(PARTIAL, session=session), now=at)
+        queue.take(now=at)
+    for kind, session in waiting:
+        queue.put(ticket(kind, session=session), now=1.0)
+    assert queue.hold(now=1.0) == pytest.approx(held, rel=0.1)
+    assert queue.hold(now=1.0 + WINDOW) == 0.0
+
+
+def test_the_window_begins_with_the_first_that_waits():
+    queue = Queue(max_batch=4)
+    learn(queue, fixed=0.05, rate=0.01)
+    for at, session in ((0.5, "c"), (0.52, "b"), (0.54, "a")):
+        queue.put(ticket(PARTIAL, session=session), now=at)
+        if session == "c":
+            queue.take(now=at)
+    assert queue.hold(now=0.55) == pytest.approx(0.52 + WINDOW - 0.55)
+
+
+def test_among_partials_the_session_served_longest_ago_goes_first():
+    queue = Queue()
+    served = []
+    for round_ in range(12):
+        for session in "abcd":  # they always come in this order, and there is time for two in a round
+            queue.put(ticket(PARTIAL, stretch=session, session=session), now=round_)
+        served += [queue.take(now=round_ + 0.1)[0].session for _ in range(2)]
+    assert {session: served.count(session) for session in "abcd"} == dict.fromkeys("abcd", 6)
+
+
+def test_what_is_shed_is_whom_was_served_last():
+    queue = Queue(max_waiting=2)
+    served = []
+    for round_ in range(30):
+        for session in "abcde":
+            queue.put(ticket(PARTIAL, session=session), now=round_)  # a new stretch each time: nothing is replaced
+        assert len(queue) == 2
+        served += [queue.take(now=round_)[0].session for _ in range(2)]
+    counts = [served.count(session) for session in "abcde"]
+    assert min(counts) >= 9, counts  # 12 each would be even
+
+
+def test_padding():
+    assert padded([ticket(seconds=seconds) for seconds in (1.0, 2.0, 4.0)]) == 12.0

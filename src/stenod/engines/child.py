@@ -12,27 +12,41 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Final
 
-from stenod.engines.base import Engine, Family, LoadOptions, Model, Request, State, StreamingEngine
+import numpy as np
+
+from stenod.engines.base import Engine, LoadOptions, Model, Request, State, StreamingEngine
 from stenod.errors import StenodError
 from stenod.jobs import Samples
-from stenod.options import DecodeOptions
+from stenod.options import RATE, DecodeOptions
 from stenod.transcript import Transcript
 
 _log = logging.getLogger("stenod.engines.child")
 
+WARM_UP: Final = 1.0
+"""Seconds of audio that are decoded once before the first client comes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The first message down: what to load."""
+    """The first message down: what to load, and by which function, which travels by its name."""
 
-    family: Family
+    load: Callable[[Model, LoadOptions], Engine | StreamingEngine]
     model: Model
     options: LoadOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The answer to it. Seconds that loading took, and the first decode after it."""
+
+    load_seconds: float = 0.0
+    warm_up_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +74,19 @@ class Server:
     def __init__(self, engine: Engine | StreamingEngine) -> None:
         self._engine: Any = engine
         self._states: dict[int, State] = {}
+
+    def warm_up(self) -> None:
+        """Decode a little noise once, by the call that live sessions make; the engine's own way where it has one."""
+        own = getattr(self._engine, "warm_up", None)
+        if own is not None:
+            own()
+            return
+        options = DecodeOptions()
+        noise = (1e-3 * np.random.default_rng(0).standard_normal(int(WARM_UP * RATE))).astype(np.float32)
+        if self._engine.capabilities.streams:
+            self.step([Step(0, noise, True, options)])
+        else:
+            self.transcribe([Request(noise, options)])
 
     def ping(self) -> int:
         """The number of open states."""
@@ -114,15 +141,24 @@ def attempt(fault: str, call: Any, *arguments: Any) -> Any:
         return Trouble("EngineFailed", "engine_failed", fault)
 
 
+def load(start: Start) -> tuple[Server, Loaded]:
+    """The loaded engine, warm: what only the first decode pays for is paid. An engine that cannot decode is not loaded."""
+    began = time.monotonic()
+    server = Server(start.load(start.model, start.options))
+    loaded = time.monotonic()
+    server.warm_up()
+    return server, Loaded(round(loaded - began, 3), round(time.monotonic() - loaded, 3))
+
+
 def serve(pipe: Connection) -> None:
     """Load, then answer calls until the other end is gone."""
     start: Start = pipe.recv()
-    engine = attempt("the model could not be loaded", start.family.load, start.model, start.options)
-    if isinstance(engine, Trouble):
-        pipe.send(engine)
+    loaded = attempt("the model could not be loaded", load, start)
+    if isinstance(loaded, Trouble):
+        pipe.send(loaded)
         return
-    server = Server(engine)
-    pipe.send(None)
+    server, told = loaded
+    pipe.send(told)
     while True:
         method, arguments = pipe.recv()
         pipe.send(attempt("the recogniser could not decode this audio", getattr(server, method), *arguments))

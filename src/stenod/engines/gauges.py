@@ -25,6 +25,11 @@ class Gauges:
     padding_seconds: float = 0.0
     """Of silence that batches of unequal length needed."""
 
+    @property
+    def padding_share(self) -> float:
+        """Of what the batches held, 0 to 1."""
+        return self.padding_seconds / (self.audio_seconds + self.padding_seconds) if self.audio_seconds else 0.0
+
     def batch(self, seconds: Sequence[float]) -> None:
         """Count a batch of requests with so many seconds of audio each."""
         self.batches += 1

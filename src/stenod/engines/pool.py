@@ -10,14 +10,17 @@ import logging
 import time
 from collections.abc import Hashable, Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import anyio
 
 from stenod.engines.base import Capabilities, Request
 from stenod.engines.child import Step
 from stenod.engines.gauges import Gauges
-from stenod.engines.schedule import Queue, Ticket
+from stenod.engines.keeper import Keeper
+from stenod.engines.schedule import Queue
+from stenod.engines.ticket import Ticket
+from stenod.engines.work import StateLost, Worker
 from stenod.engines.worker import WorkerLost
 from stenod.errors import EngineFailed, StenodError
 from stenod.jobs import Shed
@@ -26,42 +29,11 @@ from stenod.transcript import Transcript
 
 _log = logging.getLogger(__name__)
 
-REST: Final = 5.0
-"""Seconds for which a worker that could not load is not started again."""
+STOPPED: Final = 5.0
+"""Seconds that a call may take, whatever it should take."""
 
-
-class Worker(Protocol):
-    """What a pool needs of its worker; see `worker.ProcessWorker`."""
-
-    generation: int
-
-    async def start(self) -> None:
-        """Load, if that is not done."""
-        ...
-
-    async def call(self, method: str, *arguments: Any) -> Any:
-        """Have `method` done. Raises EngineFailed, WorkerLost."""
-        ...
-
-    async def aclose(self) -> None:
-        """End it."""
-        ...
-
-
-class StateLost(Exception):
-    """The engine state that a step wanted is gone."""
-
-
-class Work(Protocol):
-    """What a ticket is about."""
-
-    def prepare(self, generation: int) -> Request | Step:
-        """What to send, decided at the last moment. Raises StateLost."""
-        ...
-
-    def settle(self, *, answered: bool) -> None:
-        """What was prepared has been done, or has failed and its state is dead; called even where nobody waits any more."""
-        ...
+SLOW: Final = 20.0
+"""And so many times what it should take. Past both the worker counts as stopped; the second try has the whole time limit."""
 
 
 @dataclass(slots=True, eq=False)
@@ -73,33 +45,53 @@ class _Waiter:
 
 
 class Pool:
-    """The way to one worker. Whoever makes it has `run` running, and calls `aclose` in the end."""
+    """The way to one worker. Whoever makes it has `run` running, and calls `aclose` in the end.
 
-    def __init__(self, worker: Worker, capabilities: Capabilities) -> None:
+    At most `batch_size` requests go together, and no more than the engine takes. The worker ends after `idle_unload`
+    seconds (0: never) in which nobody used the model `name`, and the next request loads it again.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        capabilities: Capabilities,
+        *,
+        name: str = "",
+        batch_size: int = 256,
+        idle_unload: float = 0.0,
+    ) -> None:
         self.gauges = Gauges()
         self._worker = worker
+        self._keeper = Keeper(worker, name, idle_unload, self._resting, lambda: bool(self._sessions or self._states))
         self._capabilities = capabilities
-        self._queue = Queue(max_batch=capabilities.max_batch, uniform=capabilities.uniform)
+        self._queue = Queue(max_batch=min(batch_size, capabilities.max_batch), uniform=capabilities.uniform)
         self._waiters: dict[Ticket, _Waiter] = {}
         self._news = anyio.Event()
+        self._working = False
+        self._retired = False
         self._busy_until = 0.0
+        self._sessions = 0
         self._states: set[int] = set()
         self._numbers = 0
         self._closing: list[int] = []
-        self._starting = anyio.Lock()
-        self._trouble: tuple[float, StenodError] | None = None
 
     async def start(self) -> None:
         """Load the model now. Raises Unavailable, EngineFailed; for a few seconds after a failure, the same one again."""
-        async with self._starting:
-            if self._trouble is not None and time.monotonic() - self._trouble[0] < REST:
-                raise self._trouble[1]
-            try:
-                await self._worker.start()
-            except StenodError as error:
-                self._trouble = time.monotonic(), error
-                raise
-            self._trouble = None
+        await self._keeper.start()
+
+    @property
+    def trouble(self) -> StenodError | None:
+        """Why the model cannot be loaded, where that was tried and has not been made good."""
+        return self._keeper.trouble
+
+    def enter(self) -> None:
+        """A session uses this model from now on."""
+        self._sessions += 1
+
+    def leave(self) -> None:
+        """It uses it no more."""
+        self._sessions -= 1
+        self._keeper.used = time.monotonic()
 
     async def submit(self, ticket: Ticket) -> Transcript | Shed:
         """Wait for the ticket's turn and its answer. Raises EngineFailed, StateLost. Cancelling withdraws it."""
@@ -112,6 +104,9 @@ class Pool:
         finally:
             del self._waiters[ticket]
             self._queue.remove(ticket)
+            if self._retired:
+                self._news.set()
+            self._keeper.used = time.monotonic()
         if isinstance(waiter.result, Exception):
             raise waiter.result
         return waiter.result
@@ -144,25 +139,54 @@ class Pool:
         """The gauges and what waits, as plain numbers."""
         return {
             "waiting": {kind.name.lower(): count for kind, count in sorted(self._queue.waiting().items())},
-            "cost": self._queue.cost,
+            "cost": self._queue.cost.rate,
+            "batch_cost": self._queue.cost.fixed,
+            "sessions": self._sessions,
             "states": len(self._states),
-            "restarts": max(0, self._worker.generation - 1),
+            "max_states": self._capabilities.max_states,
+            "loaded": self._worker.alive,
+            "pid": self._worker.pid,
+            "restarts": self._keeper.restarts,
+            "unloads": self._keeper.unloads,
+            **asdict(self._worker.loaded),
             **asdict(self.gauges),
+            "padding_share": round(self.gauges.padding_share, 4),
         }
 
     async def run(self) -> None:
-        """Work until cancelled."""
-        while True:
-            await self._news.wait()
-            self._news = anyio.Event()
-            while batch := self._queue.take(time.monotonic()):
-                await self._execute(batch)
-            await self._close_states()
+        """Work until cancelled, or retired and done."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._keeper.run)
+            while not (self._retired and self._resting()):
+                await self._news.wait()
+                self._news = anyio.Event()
+                self._working = True
+                while batch := await self._gather():
+                    await self._execute(batch)
+                await self._close_states()
+                self._working = False
+            tasks.cancel_scope.cancel()
+
+    def retire(self) -> None:
+        """Nobody new comes: `run` returns when what waits is done."""
+        self._retired = True
+        self._news.set()
 
     async def aclose(self) -> None:
         """After `run`, or where it never began: end the worker, and the waiting of whoever still waits."""
         self._fail(self._queue.drain(), EngineFailed("the server is shutting down", code="shutting_down"))
         await self._worker.aclose()
+
+    def _resting(self) -> bool:
+        return not self._working and not self._waiters
+
+    async def _gather(self) -> list[Ticket]:
+        """The next batch, when it has the company that it can hope for; empty where nothing waits."""
+        while (seconds := self._queue.hold(time.monotonic())) > 0:
+            self._news = anyio.Event()
+            with anyio.move_on_after(seconds):
+                await self._news.wait()
+        return self._queue.take(time.monotonic())
 
     async def _execute(self, batch: list[Ticket]) -> None:
         """One batch, from last-moment preparation to the answers."""
@@ -174,7 +198,7 @@ class Pool:
                 return
             answers = await self._timed(batch, prepared)
         except WorkerLost as error:
-            self._failed(batch, error, again=len(batch) > 1 or not error.hung)
+            self._failed(batch, error, again=True)
         except StenodError as error:
             self._failed(batch, error, again=len(batch) > 1)
         except Exception:  # noqa: BLE001 a fault of ours costs the batch, not the server
@@ -204,16 +228,21 @@ class Pool:
     async def _timed(self, batch: list[Ticket], prepared: list[Request | Step]) -> list[Transcript]:
         """Call the worker and keep the gauges."""
         seconds = [len(one.chunk if isinstance(one, Step) else one.samples) / RATE for one in prepared]
+        padded = max(seconds) * len(seconds)
+        predicted = self._queue.cost.of(padded)
+        sure = self._queue.cost.known and not any(ticket.tried for ticket in batch)
         started = time.monotonic()
-        self._busy_until = started + self._queue.cost * sum(seconds)
+        self._busy_until = started + predicted
         self.gauges.batch(seconds)
         try:
-            answers: list[Transcript] = await self._worker.call(batch[0].call, prepared)
+            answers: list[Transcript] = await self._worker.call(
+                batch[0].call, prepared, limit=STOPPED + SLOW * predicted if sure else None
+            )
         finally:
             took = time.monotonic() - started
             self.gauges.busy_seconds += took
             self._busy_until = 0.0
-        self._queue.learn(took, sum(seconds))
+        self._queue.cost.learn(took, padded)
         return answers
 
     def _failed(self, batch: list[Ticket], error: StenodError, *, again: bool) -> None:
@@ -226,7 +255,7 @@ class Pool:
             if not again or ticket.tried:
                 self._fail([ticket], error)
             elif ticket.call == "step":
-                self._answer(ticket, StateLost())
+                self._answer(ticket, StateLost(tried=True))
             else:
                 retry.append(ticket)
         if retry:
@@ -246,9 +275,9 @@ class Pool:
     async def _close_states(self) -> None:
         """Tell the worker which states it can free; those of a dead worker are free already."""
         numbers, self._closing = self._closing, []
-        if numbers and self._worker.generation:
+        if numbers and self._worker.alive:
             try:
-                await self._worker.call("close", numbers)
+                await self._worker.call("close", numbers, limit=STOPPED)
             except StenodError as error:
                 _log.warning("closing states failed: %s", error)
 

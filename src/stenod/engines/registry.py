@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import logging
+import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import fields, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -93,11 +94,12 @@ class Registry:
         """The family that loads `model`."""
         return self._families[model.family]
 
-    def resolve(self, name: str, options: DecodeOptions | None = None) -> Model:
+    def resolve(self, name: str, options: DecodeOptions | None = None, but: Container[str] = ()) -> Model:
         """The installed model that `name` (a name, an alias, a generic name, or `auto`) means.
 
-        `auto` is the best model that can do what `options` ask; a generic name the best of its families. Raises
-        ModelNotFound, and BadRequest where the model cannot do the language or the task.
+        `auto` is the best model that can do what `options` ask; a generic name the best of its families; neither means one
+        of those in `but`, but where `auto` has no other. Raises ModelNotFound, and BadRequest where the model cannot do
+        the language or the task.
         """
         wanted = options or DecodeOptions()
         if name != AUTO and name not in GENERIC:
@@ -105,10 +107,11 @@ class Registry:
             check(model, wanted)
             return model
         ranked = [model for model in self.models() if model.installed and model.quality > 0]
-        if name in GENERIC:
-            families = GENERIC[name]
-            ranked = [model for model in ranked if model.family in families]
-            ranked.sort(key=lambda model: families.index(model.family))
+        families = GENERIC.get(name, tuple(self._families))
+        ranked = [model for model in ranked if model.family in families]
+        ranked.sort(key=lambda model: (name in GENERIC and families.index(model.family), *_rank(model, wanted)))
+        spared = [model for model in ranked if model.name not in but]
+        ranked = spared or (ranked if name == AUTO else [])
         if not ranked:
             what = "model" if name == AUTO else f"{name} model"
             raise ModelNotFound(f"no {what} is installed here; `stenod models` lists what can be had")
@@ -161,6 +164,12 @@ class Registry:
         if not model.installed:
             raise ModelNotFound(f"the model {model.name!r} is not installed; `stenod models pull {model.name}` gets it")
         return model
+
+
+def _rank(model: Model, options: DecodeOptions) -> tuple[float, float]:
+    """The best first; of equals the specialist where a language was named, else the one that knows the most."""
+    breadth = math.inf if "*" in model.languages else len(model.languages)
+    return -model.quality, -breadth if options.language is None else breadth
 
 
 def check(model: Model, options: DecodeOptions) -> None:

@@ -5,10 +5,16 @@ The rules:
 * Live finals go before live partials, these before files, these before revisions; within a kind the oldest goes first.
 * Ageing: a request that has waited longer than its kind's patience is overdue, and after three batches that passed an
   overdue request over, the one that has waited longest goes first. So nothing starves, and live work keeps three quarters.
-* A batch holds requests of about the same length (within a factor of two, or all below a second), one of a stretch at most,
-  and equal options where the engine needs that. While anyone is live it is capped by predicted seconds of work as well.
+* A batch holds requests of about the same length (within a factor of two, or all below a second, or where the padding
+  costs less than another batch), those nearest in length to its first; one of a stretch at most; and equal options where
+  the engine needs that. While anyone is live it is capped by predicted seconds of work as well, and partials join finals
+  only while these hardly notice.
+* Partials wait a moment for company where other sessions had partials lately: as long as it pays, never long, and never
+  where anything else waits.
+* Among partials the session that was served longest ago goes first.
 * A newer partial of a stretch takes the place of an older one that waits; a final removes it.
-* A partial that would wait longer than about a second, or behind too many others, is shed. Finals and files never are.
+* Where a partial would wait longer than about a second, or behind too many others, one is shed: that of the session that
+  was served last. So partials thin out for everyone alike. Finals and files are never shed.
 
 The queue has no bound of its own: each request is a waiting caller, and callers bound what they have in flight.
 """
@@ -18,11 +24,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final
 
+from stenod.engines.cost import Cost
+from stenod.engines.ticket import Ticket, bucket, distance, padded
 from stenod.jobs import Kind
-from stenod.options import DecodeOptions
 
 PATIENCE: Final[Mapping[Kind, float]] = {Kind.FINAL: math.inf, Kind.PARTIAL: 1.0, Kind.FILE: 5.0, Kind.REVISION: 20.0}
 """Seconds after which a waiting request is overdue; finals need none, nothing goes before them."""
@@ -35,29 +41,21 @@ PASSED: Final = 3
 LIVE_MEMORY: Final = 5.0
 """Seconds for which a live request counts as recently seen."""
 
-_MEMORY: Final = 0.9
-"""What each batch leaves of the weight of those before it in the measured cost."""
+COMPANY: Final = 1.0
+"""Seconds after a session's partial in which its next one is expected."""
 
+WINDOW: Final = 0.1
+"""Seconds for which a partial waits for company at most."""
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class Ticket:
-    """One waiting request."""
+PAYS: Final = 10.0
+"""It waits for no longer than so many times what a batch costs besides its seconds: an engine to which batches are worth
+nothing is not kept waiting."""
 
-    kind: Kind
-    stretch: Hashable
-    """Whose request it is: a newer partial of the same stretch replaces it."""
-    seconds: float
-    """Audio the engine has to work through."""
-    options: DecodeOptions = field(default_factory=DecodeOptions)
-    call: Literal["transcribe", "step"] = "transcribe"
-    alone: bool = False
-    """Never batched with others: it, or one of its companions, has failed before."""
-    tried: bool = False
-    """Has failed once; not tried a third time."""
-    work: Any = None
-    """What the pool needs to do it; the queue does not look."""
-    at: float = 0.0
-    """When it began to wait."""
+RIDE: Final = 0.05
+"""Seconds by which partials in its batch may delay a final."""
+
+_SERVED: Final = 10.0
+"""Seconds for which it is remembered when a session was served."""
 
 
 class Queue:
@@ -70,7 +68,7 @@ class Queue:
         uniform: bool = False,
         max_waiting: int = 64,
         max_wait: float = 1.0,
-        live_cap: float = 0.5,
+        live_cap: float = 0.3,
     ) -> None:
         self._max_batch = max_batch
         self._uniform = uniform
@@ -80,10 +78,10 @@ class Queue:
         self._waiting: list[Ticket] = []
         self._passed = 0
         self._live_until = -math.inf
-        self._worked = 0.0
-        self._heard = 0.0
-        self.cost = 0.0
-        """Seconds of work for each second of audio, as measured; 0 until something was."""
+        self._seen: dict[Hashable, float] = {}
+        self._served: dict[Hashable, float] = {}
+        self.cost = Cost()
+        """As measured."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -96,12 +94,14 @@ class Queue:
             self._live_until = now + LIVE_MEMORY
             shed = [old for old in self._waiting if old.kind is Kind.PARTIAL and old.stretch == ticket.stretch]
             self._remove(shed)
+        self._waiting.append(ticket)
         if ticket.kind is Kind.PARTIAL:
+            _note(self._seen, ticket.session, now, COMPANY)
             if shed:
                 ticket.at = shed[0].at
-            elif self._no_room(ahead):
-                return [ticket]
-        self._waiting.append(ticket)
+            elif self._crowded(ahead):
+                shed = [self._least_urgent()]
+                self._remove(shed)
         return shed
 
     def put_back(self, tickets: Iterable[Ticket]) -> None:
@@ -127,31 +127,38 @@ class Queue:
         gone, self._waiting = self._waiting, []
         return gone
 
+    def hold(self, now: float) -> float:
+        """Seconds for which the next batch had better wait for company."""
+        if not self._waiting or any(ticket.kind is not Kind.PARTIAL or ticket.alone for ticket in self._waiting):
+            return 0.0
+        here = {ticket.session for ticket in self._waiting}
+        expected = any(session not in here for session, seen in self._seen.items() if seen > now - COMPANY)
+        if not expected or len(self._waiting) >= self._max_batch:
+            return 0.0
+        window = min(WINDOW, PAYS * self.cost.fixed)
+        return max(0.0, min(ticket.at for ticket in self._waiting) + window - now)
+
     def take(self, now: float) -> list[Ticket]:
-        """The next batch, empty where nothing waits."""
+        """The next batch, the shortest first; empty where nothing waits."""
         ordered = self._eligible()
         if not ordered:
             return []
         first = self._first(ordered, now)
         batch = [first]
-        for ticket in ordered:
+        for ticket in sorted(ordered, key=lambda ticket: (ticket.kind, distance(ticket, first))):
             if len(batch) == self._max_batch or first.alone:
                 break
             if ticket is not first and self._fits(ticket, batch, now):
                 batch.append(ticket)
         self._remove(batch)
-        return batch
-
-    def learn(self, busy: float, audio: float) -> None:
-        """A batch of `audio` seconds took `busy` seconds."""
-        self._worked = _MEMORY * self._worked + busy
-        self._heard = _MEMORY * self._heard + audio
-        if self._heard > 0:
-            self.cost = self._worked / self._heard
+        for ticket in batch:
+            if ticket.kind is Kind.PARTIAL:
+                _note(self._served, ticket.session, now, _SERVED)
+        return sorted(batch, key=lambda ticket: ticket.seconds)
 
     def predicted(self) -> float:
         """Seconds of work that wait."""
-        return self.cost * sum(ticket.seconds for ticket in self._waiting)
+        return self._work(self._waiting)
 
     def waiting(self) -> Counter[Kind]:
         """How many wait, by kind."""
@@ -162,7 +169,17 @@ class Queue:
         heads: dict[Hashable, Ticket] = {}
         for ticket in self._waiting:
             heads.setdefault(ticket.stretch, ticket)
-        return sorted(heads.values(), key=lambda ticket: (ticket.kind, ticket.at))
+        return sorted(heads.values(), key=self._urgency)
+
+    def _urgency(self, ticket: Ticket) -> tuple[Kind, float, float]:
+        """Sorts by precedence: the smallest goes first."""
+        served = self._served.get(ticket.session, -math.inf) if ticket.kind is Kind.PARTIAL else 0.0
+        return ticket.kind, served, ticket.at
+
+    def _least_urgent(self) -> Ticket:
+        """The partial to be shed; the newest of equals."""
+        partials = [ticket for ticket in reversed(self._waiting) if ticket.kind is Kind.PARTIAL]
+        return max(partials, key=self._urgency)
 
     def _first(self, ordered: list[Ticket], now: float) -> Ticket:
         """By precedence, or the longest waiting of the overdue where these have been passed over often enough."""
@@ -178,23 +195,40 @@ class Queue:
         return first
 
     def _fits(self, ticket: Ticket, batch: list[Ticket], now: float) -> bool:
-        first = batch[0]
-        if ticket.alone or ticket.call != first.call or _bucket(ticket.seconds) != _bucket(first.seconds):
+        first, together = batch[0], [*batch, ticket]
+        if ticket.alone or ticket.call != first.call or (self._uniform and ticket.options != first.options):
             return False
-        if self._uniform and ticket.options != first.options:
-            return False
-        together = self.cost * (ticket.seconds + sum(one.seconds for one in batch))
-        return now > self._live_until or together <= self._live_cap
+        if bucket(ticket.seconds) != bucket(first.seconds):
+            wasted = padded(together) - padded(batch) - ticket.seconds
+            if self.cost.rate * wasted >= self.cost.fixed:
+                return False
+        if now > self._live_until:
+            return True
+        finals = [one for one in batch if one.kind is Kind.FINAL]
+        cap = self._live_cap
+        if finals and ticket.kind is not Kind.FINAL:
+            cap = min(cap, self.cost.of(padded(finals)) + RIDE)
+        return self.cost.of(padded(together)) <= cap
 
-    def _no_room(self, ahead: float) -> bool:
-        """Whether a fresh partial would wait too long, or behind too many; files do not count, they go after it."""
-        before = [ticket.seconds for ticket in self._waiting if ticket.kind in LIVE]
-        return len(before) >= self._max_waiting or ahead + self.cost * sum(before) > self._max_wait
+    def _crowded(self, ahead: float) -> bool:
+        """Whether the newest that waits would wait too long, or behind too many; files go after it and do not count."""
+        before = [ticket for ticket in self._waiting[:-1] if ticket.kind in LIVE]
+        return len(before) >= self._max_waiting or ahead + self._work(before) > self._max_wait
+
+    def _work(self, tickets: list[Ticket]) -> float:
+        """Seconds of work that `tickets` are, in batches as full as may be."""
+        batches = math.ceil(len(tickets) / self._max_batch)
+        return self.cost.of(sum(ticket.seconds for ticket in tickets), batches)
 
     def _remove(self, tickets: list[Ticket]) -> None:
         self._waiting = [ticket for ticket in self._waiting if not any(ticket is gone for gone in tickets)]
 
 
-def _bucket(seconds: float) -> int:
-    """Requests of one bucket waste less than half of a padded batch."""
-    return max(0, math.ceil(math.log2(max(seconds, 1e-3))))
+def _note(times: dict[Hashable, float], session: Hashable, now: float, memory: float) -> None:
+    """Remember `now` for the session, as the newest of `times`, and forget what is older than `memory` seconds."""
+    if session is None:
+        return
+    times.pop(session, None)
+    times[session] = now
+    while next(iter(times.values())) < now - memory:
+        del times[next(iter(times))]

@@ -19,7 +19,7 @@ import anyio.to_thread
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from stenod.engines.base import Family, LoadOptions, Model
-from stenod.engines.child import Start, Trouble
+from stenod.engines.child import Loaded, Start, Trouble
 from stenod.errors import BadRequest, EngineFailed, StenodError, Unavailable
 
 _ENTRY: Final = "from stenod.engines.child import main; main()"
@@ -53,7 +53,9 @@ class ProcessWorker:
         self.model = model
         self.generation = 0
         """How many children there have been; states belong to one of them."""
-        self._start = Start(family, model, options)
+        self.loaded = Loaded()
+        """What the last child said when it had loaded."""
+        self._start = Start(family.load, model, options)
         self._timeout = timeout
         self._start_timeout = start_timeout
         self._process: tuple[subprocess.Popen[bytes], Connection] | None = None
@@ -76,14 +78,18 @@ class ProcessWorker:
         await self.aclose()
         self.generation += 1
         self._process = self._spawn()
-        await self._exchange(*self._process, self._start, self._start_timeout)
+        self.loaded = await self._exchange(*self._process, self._start, self._start_timeout)
 
-    async def call(self, method: str, *arguments: Any) -> Any:
-        """What the child's `method` returns. Raises EngineFailed where it raised, WorkerLost where it died or hung."""
+    async def call(self, method: str, *arguments: Any, limit: float | None = None) -> Any:
+        """What the child's `method` returns. Raises EngineFailed where it raised, WorkerLost where it died or hung.
+
+        It counts as hung after `limit` seconds, or after the time limit of every call where that is shorter.
+        """
         await self.start()
         if self._process is None:
             raise WorkerLost("the recogniser was closed", hung=False)
-        return await self._exchange(*self._process, (method, arguments), self._timeout)
+        seconds = self._timeout if limit is None else min(limit, self._timeout)
+        return await self._exchange(*self._process, (method, arguments), seconds)
 
     async def aclose(self) -> None:
         """Kill the child, if there is one, and leave neither zombie nor open file behind."""
