@@ -49,13 +49,14 @@ class LogMel:
         self._bank = np.ascontiguousarray(slaney(bands)[:, 1:-1].T)
         """Shape (255, bands): no filter hears the first bin nor the last."""
 
-    def __call__(self, batch: Sequence[Samples]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def __call__(self, batch: Sequence[Samples], multiple: int = 1) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Features (batch, bands, frames), zero behind each item's own end, and how many frames each has, (batch,).
 
-        An item of n samples has n // 160 frames.
+        An item of n samples has n // 160 frames; the array is the longest, brought up to a `multiple`.
         """
         lengths = np.array([len(samples) // HOP for samples in batch], np.int64)
-        features = np.zeros((len(batch), self.bands, int(lengths.max(initial=0))), np.float32)
+        longest = -(-int(lengths.max(initial=0)) // multiple) * multiple
+        features = np.zeros((len(batch), self.bands, longest), np.float32)
         for item, samples in enumerate(batch):
             if lengths[item]:
                 features[item, :, : lengths[item]] = normalised(self.log_mel(samples))

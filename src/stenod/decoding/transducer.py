@@ -75,7 +75,9 @@ class Batch:
     lengths: Ints
     """How many of the frames are the item's own, (batch,)."""
     boosting: Boosting | None = None
-    """A booster for each item. As in NeMo, it chooses among labels and makes no label of a blank."""
+    """A booster for each item."""
+    contested: bool = False
+    """Whether hotwords may make a label of a blank; otherwise, as in NeMo, they choose among labels only."""
     allowed: NDArray[np.bool_] | None = None
     """The labels that may be written at all, (batch, labels without the blank)."""
 
@@ -120,6 +122,7 @@ class Search:
         """Labels already on the frame at `times`."""
         self.boosting = None if batch.boosting is None else batch.boosting.take(self.items)
         self.matched = None if self.boosting is None else self.boosting.start()
+        self.contested = batch.contested
         self.allowed = None if batch.allowed is None else batch.allowed[self.items]
         self.predictions: Predictions = ()
         self.states: States = ()
@@ -149,9 +152,7 @@ class Search:
         ahead = self.rules.window(len(self.items))
         frames = np.minimum(self.times[:, None] + np.arange(ahead), self.ends[:, None] - 1)
         scores = self.networks.join(self.projected[self.items[:, None], frames], self.predictions)
-        if self.allowed is not None:
-            scores[..., :blank] = np.where(self.allowed[:, None], scores[..., :blank], -np.inf)
-        labels = scores[..., : blank + 1].argmax(axis=-1)
+        labels = self._labels(scores[..., : blank + 1])
         spans = self.spans[scores[..., blank + 1 :].argmax(axis=-1)] if len(self.spans) else (labels == blank) * 1
         places = self._walk(labels == blank, np.maximum(spans, 1))
         chosen, span = labels[rows, places], spans[rows, places]
@@ -166,6 +167,17 @@ class Search:
         self.here[full] = 0
         self.times += np.where(full | ~found, np.maximum(span, 1), span)
         return chosen, found
+
+    def _labels(self, scores: NDArray[np.float32]) -> Ints:
+        """The best label of each frame: (items, frames, labels) to (items, frames)."""
+        if self.allowed is not None:
+            scores = scores.copy()
+            np.putmask(scores[..., :-1], np.broadcast_to(~self.allowed[:, None], scores[..., :-1].shape), -np.inf)
+        if self.contested and self.boosting is not None and self.matched is not None:
+            bonus = self.boosting.scores(self.matched)[:, None, : self.rules.blank]
+            scores = np.concatenate((scores[..., :-1] + bonus, scores[..., -1:]), axis=-1)
+        labels: Ints = np.argmax(scores, axis=-1)
+        return labels
 
     def _walk(self, blanks: NDArray[np.bool_], skips: Ints) -> Ints:
         """How far each item gets through its frames, (items, frames): to its first label, or the last blank in sight."""
@@ -182,12 +194,14 @@ class Search:
     def _emit(self, scores: NDArray[np.float32], chosen: Ints, span: Ints, found: NDArray[np.bool_]) -> Ints:
         """Write down the labels of the items in `found`, whose scores are (found, labels); hotwords choose among labels.
 
-        Gives the labels with what the hotwords made of them.
+        Gives the labels with what the hotwords made of them. What is written of scores is the network's own opinion.
         """
         if self.boosting is not None and self.matched is not None:
-            bonus = self.boosting.scores(self.matched)[found]
-            chosen = chosen.copy()
-            chosen[found] = (scores[:, :-1] + bonus[:, : self.rules.blank]).argmax(axis=-1)
+            if not self.contested:
+                boosted = scores[:, :-1] + self.boosting.scores(self.matched)[found, : self.rules.blank]
+                if self.allowed is not None:
+                    boosted[~self.allowed[found]] = -np.inf
+                chosen[found] = boosted.argmax(axis=-1)
             self.matched = self.boosting.advance(self.matched, chosen, found)
         labels = chosen[found]
         log_probs = log_softmax(scores)
