@@ -120,6 +120,7 @@ def test_a_batch_equals_its_items(engine: Engine):
     together, alone = engine.transcribe(batch), [engine.transcribe([request])[0] for request in batch]
     assert [one.text for one in together] == [one.text for one in alone]
     assert any(one.text for one in alone)
+    assert together[3].language == "en"  # what a translation is in
     for one, other in zip(together, alone, strict=True):
         assert one.language == other.language
         assert [(word.start, word.end) for word in one.words] == [(word.start, word.end) for word in other.words]

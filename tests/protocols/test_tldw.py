@@ -20,6 +20,7 @@ FIELDS = [
     "model", "variant", "model_variant", "sample_rate", "language", "auto_detect_language", "chunk_duration",
     "overlap_duration", "max_buffer_duration", "enable_partial", "partial_interval", "min_partial_duration", "enable_vad",
     "vad_threshold", "min_silence_ms", "turn_stop_secs", "min_utterance_secs", "task", "beam_size", "whisper_model_size",
+    "target_language", "punctuation",
     "diarization", "diarize", "diarization_enabled", "insights", "meeting_insights", "insights_enabled", "audio_format",
     "protocol_version", "mode", "channels", "data", "token", "action", "unknown",
 ]  # fmt: skip
@@ -112,7 +113,15 @@ def test_nonsense_has_a_name_and_costs_nothing(message: str, text: str) -> None:
         ({"language": "fr"}, "decode.language", "fr"),
         ({"language": "English"}, "decode.language", "en"),
         ({"language": "fr", "auto_detect_language": True}, "decode.language", None),
+        ({"model": "Whisper", "whisper_model_size": "whisper-base"}, "decode.model", "whisper-base"),
         ({"task": "translate"}, "decode.task", "translate"),
+        ({"task": "translate", "target_language": "German"}, "decode.target_language", "de"),
+        ({"target_language": "fr-FR"}, "decode.task", "translate"),
+        ({"target_language": "fr", "task": "transcribe"}, "decode.task", "transcribe"),
+        ({"punctuation": False}, "decode.punctuation", False),
+        ({"beam_size": 3}, "decode.beam_size", 3),
+        ({"beam_size": 1000}, "decode.beam_size", 100),
+        ({}, "decode.beam_size", None),
         ({"sample_rate": "8000"}, "format.rate", 8_000),
         ({"audio_format": "pcm16", "protocol_version": 2}, "format.encoding", Encoding.S16LE),
         ({"audio_format": "opus"}, "format.encoding", Encoding.OPUS),
@@ -152,7 +161,7 @@ def test_each_field_has_its_place(told: dict[str, Any], name: str, value: object
 @pytest.mark.parametrize(
     ("told", "ignored"),
     [
-        ({"vad_filter": True, "beam_size": 5}, ("beam_size", "vad_filter")),
+        ({"vad_filter": True, "parakeet_rnnt_device": "cpu"}, ("parakeet_rnnt_device", "vad_filter")),
         ({"enable_vad": False, "min_silence_ms": 400}, ("min_silence_ms",)),
         ({"channels": 2, "é": 1}, ("channels", "é")),
         ({"model": "parakeet", "chunk_duration": 1}, ()),

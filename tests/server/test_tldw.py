@@ -274,7 +274,6 @@ async def test_mistakes_are_named_and_the_stream_goes_on(server: Running) -> Non
     assert configured["adjusted"] == {"chunk_duration": 30.0}
     assert "surprise" in configured["ignored"]
     assert "vad_filter" in configured["ignored"]
-    assert "beam_size" in configured["ignored"]
     assert "chunk_duration" not in configured["ignored"]
 
 

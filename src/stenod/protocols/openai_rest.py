@@ -24,6 +24,7 @@ from stenod.transcript import Word
 
 FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 GRANULARITIES = ("word", "segment")
+TASKS = ("transcribe", "translate")
 
 STATUS = {
     "too_large": 413,
@@ -54,6 +55,7 @@ _PARAMS = {
     "too_large": "file",
     "model_not_found": "model",
     "unsupported_language": "language",
+    "unsupported_task": "task",
 }
 
 
@@ -120,8 +122,8 @@ class OpenAITranscription(FileDialect):
         if self._format == "json":
             body = {"text": text, "languages": [{"code": language}] if language else []}
         else:
-            duration = round(seconds, 3)
-            body = {"task": "transcribe", "language": language_name(language), "duration": duration, "text": text}
+            body = {"task": self._options.decode.task, "language": language_name(language)}
+            body |= {"duration": round(seconds, 3), "text": text}
             if "segment" in self._granularities:
                 body["segments"] = [_segment(index, segment) for index, segment in enumerate(gathered.segments)]
             if "word" in self._granularities:
@@ -171,6 +173,7 @@ def _options(fields: Fields, defaults: Options) -> Options:
     chunked = fields.flag("should_chunk", default=True)
     decode = defaults.decode
     model = fields.text("model")
+    task = fields.choice("task", "translate" if fields.text("target_language") else decode.task, TASKS)
     return replace(
         defaults,
         endpointing=defaults.endpointing if chunked else replace(defaults.endpointing, mode="manual"),
@@ -178,7 +181,11 @@ def _options(fields: Fields, defaults: Options) -> Options:
             decode,
             model=decode.model if model is None or model in HOSTED else model,
             language=fields.language("language", decode.language),
+            task="translate" if task == "translate" else "transcribe",
+            target_language=fields.language("target_language", decode.target_language),
+            punctuation=fields.flag("punctuation", default=decode.punctuation),
             prompt=fields.text("prompt") or decode.prompt,
+            hotwords=fields.items("hotwords") or decode.hotwords,
         ),
         live=False,
         partials=False,

@@ -35,6 +35,8 @@ from stenod.protocols.fields import Fields
 from stenod.protocols.wire_json import read, shown, write
 from stenod.transcript import Transcript
 
+TASKS = ("transcribe", "translate")
+
 LARGEST_TEXT = 16_384
 """Characters of a control message; the longest sensible one has under a hundred."""
 
@@ -151,10 +153,16 @@ def _words(transcript: Transcript) -> list[say.Word]:
 def _options(fields: Fields, defaults: Options) -> Options:
     turns, decode = defaults.endpointing, defaults.decode
     second = fields.text("revise")
+    target = fields.language("target_language", decode.target_language)
+    task = fields.choice("task", "translate" if fields.text("target_language") else decode.task, TASKS)
     asked = replace(
         decode,
         model=fields.text("model") or decode.model,
         language=fields.language("language", decode.language),
+        task="translate" if task == "translate" else "transcribe",
+        target_language=target,
+        punctuation=fields.flag("punctuation", default=decode.punctuation),
+        beam_size=fields.whole("beam_size", decode.beam_size or 0, 1, 100) or None,
         prompt=fields.text("prompt") or decode.prompt,
         hotwords=fields.items("hotwords") or decode.hotwords,
     )

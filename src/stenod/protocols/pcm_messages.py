@@ -28,6 +28,14 @@ class Query(TypedDict, total=False):
     """A name from `/v1/models`."""
     language: str
     """`en`, `en-US`, `english`; `auto` lets the recogniser decide."""
+    task: Literal["transcribe", "translate"]
+    """Whether the text is in the language spoken, or in `target_language`."""
+    target_language: str
+    """Of a translation, which it asks for where `task` says nothing; English unless said."""
+    punctuation: bool
+    """Whether punctuation and capitals are wanted, of models that can leave them out."""
+    beam_size: Annotated[int, Ge(1), Le(100)]
+    """Texts weighed against each other, by models that search so; theirs unless said."""
     prompt: str
     """What the recogniser should know beforehand, where it can."""
     hotwords: str

@@ -28,12 +28,19 @@ class Settings(TypedDict, total=False):
     model_variant: str
     """The same as `variant`."""
     whisper_model_size: str
-    """Of the family `whisper`."""
+    """Of the family `whisper`: `large-v3`, `distil-large-v3`, …"""
+    beam_size: int
+    """Texts weighed against each other, 1 to 100, by models that search so; theirs unless said."""
     language: str
     """`en`, `en-US` or `english`."""
     auto_detect_language: bool
     """Let the recogniser decide, whatever `language` says."""
     task: Literal["transcribe", "translate"]
+    """Whether the text is in the language spoken, or in `target_language`."""
+    target_language: str
+    """Of a translation, which it asks for where `task` says nothing; English unless said."""
+    punctuation: bool
+    """Whether punctuation and capitals are wanted, of models that can leave them out; true unless said."""
     enable_partial: bool
     """Whether text is sent before it is final; true unless said."""
     partial_interval: float

@@ -116,15 +116,17 @@ def understand(told: Mapping[str, Any], defaults: Options) -> Config:
     """All that config frames have said so far, as one; `told` may hold anything."""
     fields = _Reading(told)
     model, variant, name = _model(fields, defaults.decode.model)
-    task = fields.text("task") or "transcribe"
-    if task not in {"transcribe", "translate"}:
-        fields.refuse("task", "transcribe or translate", task)
     overlap = fields.number("overlap_duration", 0.5, 0.0, 30.0)
+    target = _tag(fields, "target_language", None)
+    beam = round(fields.number("beam_size", defaults.decode.beam_size or 0, 1, 100))
     decode = replace(
         defaults.decode,
         model=name,
         language=_language(fields, defaults.decode.language),
-        task="translate" if task == "translate" else "transcribe",
+        task="translate" if _translates(fields, target) else "transcribe",
+        target_language=target,
+        punctuation=fields.flag("punctuation", default=defaults.decode.punctuation),
+        beam_size=beam or None,
     )
     options = replace(
         defaults,
@@ -166,19 +168,31 @@ def _model(fields: _Reading, default: str) -> tuple[str | None, str | None, str]
     if family == "parakeet" and rest in {"", *VARIANTS}:
         variant = (variant or rest or "standard").lower()
         return family, variant, family if variant == "standard" else f"{family}-{variant}"
-    if model == "whisper" and size is not None:
-        return model, None, f"whisper-{size}"
+    if model.lower() == "whisper" and size is not None:
+        return model, None, f"whisper-{size.removeprefix('whisper-')}"
     return model, None, model
 
 
+def _translates(fields: _Reading, target: str | None) -> bool:
+    """Whether a translation is wanted: a target language alone asks for one."""
+    task = fields.text("task") or ("transcribe" if target is None else "translate")
+    if task not in {"transcribe", "translate"}:
+        fields.refuse("task", "transcribe or translate", task)
+    return task == "translate"
+
+
 def _language(fields: _Reading, default: str | None) -> str | None:
-    language = fields.text("language")
-    if fields.flag("auto_detect_language", default=False):
-        return None
-    reading = Fields({"language": language or ""})
-    known = reading.language("language", default)
+    language = _tag(fields, "language", default)
+    return None if fields.flag("auto_detect_language", default=False) else language
+
+
+def _tag(fields: _Reading, name: str, default: str | None) -> str | None:
+    """A language, as a tag or by its name."""
+    told = fields.text(name)
+    reading = Fields({name: told or ""})
+    known = reading.language(name, default)
     if reading.problem is not None:
-        fields.refuse("language", "a language code such as en", language)
+        fields.refuse(name, "a language code such as en", told)
     return known
 
 

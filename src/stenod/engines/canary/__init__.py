@@ -102,9 +102,10 @@ def _load(model: Model, options: LoadOptions) -> Engine:
 
     place = Path(dict(model.params)["directory"])
     cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    if options.device == "cuda" and not cuda:
+    wanted, _, number = options.device.partition(":")
+    if wanted == "cuda" and not cuda:
         raise Unavailable("this onnxruntime does not know CUDA; `pip install onnxruntime-gpu` gets one that does")
-    device = "cuda" if cuda and options.device != "cpu" else "cpu"
+    device = "cuda" if cuda and wanted in {"auto", "cuda"} else "cpu"
     forms = FORMS[device].get(options.precision) or ("int8", "fp32", "fp16")
     graphs = _graphs(place, forms)
     if graphs is None:
@@ -113,7 +114,9 @@ def _load(model: Model, options: LoadOptions) -> Engine:
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3
     settings.intra_op_num_threads = options.threads
-    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"] if device == "cuda" else ["CPUExecutionProvider"]
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device == "cuda":
+        providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(number or 0)}))
     try:
         encoder, decoder = (onnxruntime.InferenceSession(str(graph), settings, providers=providers) for graph in graphs)
     except Exception as error:

@@ -99,15 +99,21 @@ def _load(model: Model, options: LoadOptions) -> Engine:
     absent = [name for name in FILES if not (place / name).is_file()]
     if absent:
         raise Unavailable(f"the files of the model {model.name!r} are incomplete: {', '.join(absent)} missing")
-    device = options.device
-    if device == "auto":
-        device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+    device, _, number = options.device.partition(":")
+    if device == "auto" and ctranslate2.get_cuda_device_count():
+        device = "cuda"
+    device = device if device == "cuda" else "cpu"
     try:
         known = ctranslate2.get_supported_compute_types(device)
         wanted = COMPUTE.get(options.precision, COMPUTE["auto"]).get(device, ("default",))
         compute = next((kind for kind in wanted if kind in known), "default")
         loaded = WhisperModel(
-            str(place), device=device, compute_type=compute, cpu_threads=options.threads, local_files_only=True
+            str(place),
+            device=device,
+            device_index=int(number or 0),
+            compute_type=compute,
+            cpu_threads=options.threads,
+            local_files_only=True,
         )
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0].replace(str(place), model.name)

@@ -82,10 +82,14 @@ class Whisper:
         jobs = [self._job(request, language) for request, language in zip(batch, languages, strict=True)]
         takes = self._decode(jobs, encoded)
         spoken = [index for index, take in enumerate(takes) if take.tokens and not self._guards.silent(take)]
-        answers = [Transcript(language=language) for language in languages]
+        written = [
+            "en" if request.options.task == "translate" else language
+            for request, language in zip(batch, languages, strict=True)
+        ]
+        answers = [Transcript(language=language) for language in written]
         for same in _alike(spoken, lambda index: (languages[index], jobs[index].tokenizer.task)):
             for index, words in zip(same, self._words(same, jobs, takes, encoded), strict=True):
-                answers[index] = of_words(words, language=languages[index])
+                answers[index] = of_words(words, language=written[index])
         return answers
 
     def _features(self, samples: Samples) -> NDArray[np.float32]:
