@@ -5,9 +5,8 @@ The server attaches its doors to it, the command line and the library call it di
 
 from __future__ import annotations
 
-import logging
 import math
-import time
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -26,18 +25,18 @@ from stenod.engines.registry import Registry
 from stenod.errors import StenodError
 from stenod.events import Audio, Configure, End, Failed, Final
 from stenod.intake import Intake
+from stenod.models.hub import Hub
 from stenod.options import Options
 from stenod.refine.words import Segment, segments
 from stenod.session.runner import Ears, Limits
 from stenod.session.sessions import Handle, SessionClosed, Sessions
 from stenod.settings import Settings
 from stenod.transcript import join
+from stenod.upkeep import Upkeep
 from stenod.vad.base import Vad
 from stenod.vad.energy import Energy
 from stenod.vad.scorer import Scorer
 from stenod.vad.silero import Silero
-
-log = logging.getLogger(__name__)
 
 Source: TypeAlias = bytes | BinaryIO | str | PathLike[str]
 Progress: TypeAlias = Callable[[float, float | None], None]
@@ -57,16 +56,13 @@ class Transcription:
 
 
 class Service:
-    """Everything that transcribes, ready to be used inside `async with`."""
+    """Everything that transcribes, ready to be used inside `async with`.
 
-    def __init__(self, settings: Settings) -> None:
+    `lasting`: for a server, which notices new models, and fetches a better one where the settings allow that.
+    """
+
+    def __init__(self, settings: Settings, *, lasting: bool = False) -> None:
         self.settings = settings
-        self.failure: str | None = None
-        """Why the default model could not be loaded, if so."""
-        self.ready = False
-        """Whether the default model is loaded."""
-        self.load_seconds: float | None = None
-        """What loading it took."""
         self.recognizer = LocalRecognizer(
             Registry.installed(settings.store()),
             model=settings.model.name,
@@ -74,6 +70,16 @@ class Service:
             load=settings.load_options(),
             workers=settings.model.workers,
             processing_timeout=settings.model.processing_timeout,
+            idle_unload=settings.model.idle_unload,
+        )
+        self.upkeep = Upkeep(
+            self.recognizer,
+            settings.model.name,
+            settings.store(),
+            lasting=lasting,
+            hub=Hub.of(os.environ) if settings.model.fetch == "auto" else None,
+            precision=settings.model.precision,
+            device=settings.model.device,
         )
         self._scorer = Scorer(_detector(settings.endpointing.vad))
         self.sessions = Sessions(
@@ -95,7 +101,7 @@ class Service:
             await stack.enter_async_context(self._scorer)
             await stack.enter_async_context(self.sessions)
             self._tasks = await stack.enter_async_context(anyio.create_task_group())
-            self._tasks.start_soon(self._preload)
+            self._tasks.start_soon(self.upkeep.run)
             self._stack = stack.pop_all()
         return self
 
@@ -105,6 +111,21 @@ class Service:
         if self._tasks is not None:
             self._tasks.cancel_scope.cancel()
         return await self._stack.__aexit__(kind, error, trace)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the default model is loaded."""
+        return self.upkeep.ready
+
+    @property
+    def failure(self) -> str | None:
+        """Why the default model could not be loaded, if so."""
+        return self.upkeep.failure
+
+    @property
+    def load_seconds(self) -> float | None:
+        """What loading it took."""
+        return self.upkeep.load_seconds
 
     def options(self) -> Options:
         """What a session does where its client says nothing."""
@@ -158,16 +179,6 @@ class Service:
 
     def _ears(self, options: Options) -> Ears:
         return Intake(options.format, self._scorer)
-
-    async def _preload(self) -> None:
-        began = time.monotonic()
-        try:
-            await self.recognizer.preload(self.settings.model.name)
-            self.load_seconds = round(time.monotonic() - began, 3)
-            self.ready = True
-        except StenodError as error:
-            self.failure = error.message
-            log.warning("The model %s could not be loaded: %s", self.settings.model.name, error.message)
 
 
 def _detector(name: str) -> Vad:

@@ -35,7 +35,17 @@ ASKED = Settings(model=ModelSettings(device="cuda", precision="fp16"))
         (
             Settings(),
             (replace(LARGE, installed=False), SMALL),
-            ["better: large, which is not installed. Expect few errors"],
+            ["better: large, which `stenod models pull large` gets. Expect few errors"],
+        ),
+        (
+            Settings(),
+            (replace(LARGE, name="parakeet-tdt-0.6b-v3", installed=False), SMALL),
+            ["better: parakeet-tdt-0.6b-v3, which the hub is asked for in the background. Expect few errors"],
+        ),
+        (
+            Settings(model=ModelSettings(fetch="never")),
+            (replace(LARGE, name="parakeet-tdt-0.6b-v3", installed=False), SMALL),
+            ["better: parakeet-tdt-0.6b-v3, which `stenod models pull parakeet-tdt-0.6b-v3` gets. Expect few errors"],
         ),
         (
             ASKED,

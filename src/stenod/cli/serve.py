@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from typing import Annotated
@@ -12,8 +13,10 @@ from stenod import __version__
 from stenod.cli.flags import Config, LogLevel, ModelName, flag, loaded
 from stenod.cli.logs import set_up
 from stenod.engines.base import Model
-from stenod.engines.registry import Registry
+from stenod.engines.registry import AUTO, Registry
+from stenod.models.hub import Hub
 from stenod.settings import Settings
+from stenod.upkeep import BEST
 
 SWITCH = 0.0005
 """Seconds after which a busy event loop lets the detector's thread have its turn. Python's own 5 ms make two hundred streams
@@ -50,7 +53,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a parameter for each flag
     from stenod.server.app import create_app  # noqa: PLC0415 - likewise
 
     def announce(address: str) -> None:
-        for line in banner(settings, chosen, registry.models(), address):
+        for line in banner(settings, chosen, registry.models(), address, offline=Hub.of(os.environ).offline):
             typer.echo(line)
 
     code = run(create_app(settings), settings, announce)
@@ -58,7 +61,9 @@ def serve(  # noqa: PLR0913, PLR0917 - a parameter for each flag
         raise typer.Exit(code)
 
 
-def banner(settings: Settings, chosen: Model, models: tuple[Model, ...], address: str) -> Iterator[str]:
+def banner(
+    settings: Settings, chosen: Model, models: tuple[Model, ...], address: str, *, offline: bool = False
+) -> Iterator[str]:
     """What is said at the start: where, with which model, how good it is, and what would be better."""
     yield f"stenod {__version__} answers at {address} (its doors: {address}/docs)"
     yield f"model: {chosen.name} ({chosen.family}). Expect {chosen.expect}"
@@ -66,8 +71,10 @@ def banner(settings: Settings, chosen: Model, models: tuple[Model, ...], address
         yield f"note: {line}"
     better = next((model for model in models if model.quality > chosen.quality), None)
     if better is None:
-        yield "better: nothing that is known here; the Parakeet family is planned, engines of other packages are found"
+        yield "better: nothing that is known here; engines of other packages are found"
     elif better.installed:
         yield f"better: {better.name} is installed (--model {better.name}). Expect {better.expect}"
+    elif settings.model.fetch == "auto" and settings.model.name == AUTO and better.name == BEST and not offline:
+        yield f"better: {better.name}, which the hub is asked for in the background. Expect {better.expect}"
     else:
-        yield f"better: {better.name}, which is not installed. Expect {better.expect}"
+        yield f"better: {better.name}, which `stenod models pull {better.name}` gets. Expect {better.expect}"

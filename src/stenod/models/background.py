@@ -74,7 +74,15 @@ def choose(name: str, precision: str, device: str) -> Wanted:
 async def fetch(wanted: Wanted, store: Store, environ: Mapping[str, str] | None = None) -> float:
     """Bring it here; the seconds that took. Raises Unavailable with the reason where that did not go. Cancelling ends it."""
     began = time.monotonic()
-    order = json.dumps({"name": wanted.name, "precision": wanted.precision, "directory": str(store.directory)})
+    order = json.dumps(
+        {
+            "name": wanted.name,
+            "precision": wanted.precision,
+            "directory": str(store.directory),
+            "rate": RATE,
+            "reserve": RESERVE,
+        }
+    )
     async with await anyio.open_process(
         [sys.executable, "-m", __name__, order],
         stdin=subprocess.DEVNULL,
@@ -120,7 +128,7 @@ def main() -> None:
     os.nice(10)
     order = json.loads(sys.argv[1])
     hub = replace(Hub.of(os.environ), patience=10.0)
-    pace = Pace(attempts=4, rate=RATE)
+    pace = Pace(attempts=4, rate=order["rate"])
     problem = None
     try:
         pull(
@@ -130,7 +138,7 @@ def main() -> None:
             _Nobody(),
             precision=order["precision"],
             pace=pace,
-            reserve=RESERVE,
+            reserve=order["reserve"],
         )
     except StenodError as error:
         problem = error.message

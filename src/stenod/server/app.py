@@ -127,7 +127,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Service(chosen) as service, parking.open():
+        async with Service(chosen, lasting=True) as service, parking.open():
             app.state.service = service
             yield
 

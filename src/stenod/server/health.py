@@ -27,7 +27,9 @@ async def healthz() -> Health:
 
 
 @router.get(
-    "/readyz", responses={503: {"model": Readiness, "description": "Not yet, or no longer; `missing` says why"}}
+    "/readyz",
+    response_model_exclude_none=True,
+    responses={503: {"model": Readiness, "description": "Not yet, or no longer; `missing` says why"}},
 )
 async def readyz(request: Request, response: Response) -> Readiness:
     """Whether transcription requests are taken and the default model is loaded."""
@@ -40,7 +42,7 @@ async def readyz(request: Request, response: Response) -> Readiness:
         missing.append(service.failure or f"the model {service.settings.model.name} is being loaded")
     if missing:
         response.status_code = 503
-    return Readiness(status="not ready" if missing else "ready", missing=missing)
+    return Readiness(status="not ready" if missing else "ready", missing=missing, notes=service.upkeep.notes or None)
 
 
 @router.get("/v1/models")

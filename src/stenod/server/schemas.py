@@ -28,6 +28,8 @@ class Readiness(Body):
     status: Literal["ready", "not ready"]
     missing: list[str]
     """What is missing, one line each."""
+    notes: list[str] | None = None
+    """What an operator should know though requests are served: models that cannot be loaded, or are being fetched."""
 
 
 class Detail(Body):
@@ -149,7 +151,7 @@ class OpenAIWord(Body):
 class OpenAIVerboseTranscription(Body):
     """`verbose_json`."""
 
-    task: Literal["transcribe"]
+    task: Literal["transcribe", "translate"]
     language: str
     """English name in lower case."""
     duration: float
@@ -191,6 +193,10 @@ OPENAI_FORM: Schema = {
             "description": "`en`, `en-US` or `english`; empty or `auto`: the model decides.",
         },
         "prompt": {"type": "string", "description": "Passed to models that take one."},
+        "hotwords": {"type": "string", "description": "Words to expect, with commas or as a JSON list."},
+        "task": {"enum": ["transcribe", "translate"], "default": "transcribe"},
+        "target_language": {"type": "string", "description": "Of a translation; English unless said."},
+        "punctuation": {"type": "boolean", "default": True, "description": "False: without, of models that can."},
         "response_format": {"enum": ["json", "text", "srt", "verbose_json", "vtt"], "default": "json"},
         "temperature": {
             "type": "number",
