@@ -224,7 +224,7 @@ class Boosting:
                 continue
             row = booster.row(int(states[item]))
             if row is not self._shown[item]:
-                self._matrix[item, : len(booster.outside)] = booster.outside
+                self._matrix[item, : len(booster.outside)] = booster.outside[: self._matrix.shape[1]]
                 self._matrix[item, row.tokens] = row.bonuses
                 self._shown[item] = row
         return self._matrix

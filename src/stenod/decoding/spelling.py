@@ -59,7 +59,7 @@ class Lexicon:
             return char
         plain = unicodedata.normalize("NFKD", char)
         bare = "".join(part for part in plain if not unicodedata.combining(part))
-        for way in (char.lower(), char.upper(), bare, bare.lower(), bare.upper()):
+        for way in (char.lower(), char.upper(), char.casefold(), bare, bare.lower(), bare.upper()):
             if way and self._alphabet.issuperset(way):
                 return way
         return None if char.isalnum() else " "
