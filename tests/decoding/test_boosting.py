@@ -6,7 +6,8 @@ from stenod.decoding.spelling import Lexicon
 
 LETTERS = ["▁", *"abcdefghijklmnopqrstuvwxyz'", "<blk>"]
 PIECES = [
-    "▁", *"abcdefghijklmnopqrstuvwxyzNYKTC", "▁new", "▁ne", "▁New", "▁york", "▁Y", "▁N", "or", "ork", "▁c", "city", "it", "▁b", "<unk>", "<blk>",
+    "▁", *"abcdefghijklmnopqrstuvwxyzNYKTC", "▁new", "▁ne", "▁New", "▁york", "▁Y", "▁N", "or", "ork", "▁c", "city", "it",
+    "▁b", "<unk>", "<blk>",
 ]  # fmt: skip
 LINEAR = Weights(score=1.0, growth=1.0)
 
