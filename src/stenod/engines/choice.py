@@ -34,19 +34,13 @@ class Choice:
         self, registry: Registry, model: str = AUTO, others: Sequence[str] = (), drafts: str | None = None
     ) -> None:
         self.registry = registry
-        self.default = None if model == AUTO else registry.configure(model)
         self.shunned: dict[str, str] = {}
         """Models that are installed and cannot be loaded, and why."""
         self._offered: dict[str, Model] = {}
         """What the operator named, under each name that a client may use for it."""
-        for name in others:
-            self._offer(registry.configure(name))
-        if drafts is not None:
-            drafting = registry.configure(drafts)
-            self._offer(drafting)
-            self._offered[drafts] = drafting
-        if self.default is not None:
-            self._offer(self.default)
+        for name in (*others, *([] if drafts is None else [drafts])):
+            self._offer(name)
+        self.default = None if model == AUTO else self._offer(model)
         self._chosen: dict[tuple[str, str | None, str], Model] = {}
         self._looked = time.monotonic()
 
@@ -83,9 +77,11 @@ class Choice:
         self._chosen.clear()
         self._looked = time.monotonic()
 
-    def _offer(self, model: Model) -> None:
-        base = self.registry.resolve(model.name.partition("?")[0])
-        self._offered.update(dict.fromkeys((model.name, base.name, *base.aliases), model))
+    def _offer(self, name: str) -> Model:
+        """The model that the operator calls `name`, offered so, by its own name, and by its aliases."""
+        model, plain = self.registry.configure(name), self.registry.configure(name.partition("?")[0])
+        self._offered.update(dict.fromkeys((name, model.name, plain.name, *plain.aliases), model))
+        return model
 
     def _search(self, options: DecodeOptions) -> Model:
         """A name that nobody knows may have been installed a moment ago."""

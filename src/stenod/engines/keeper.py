@@ -83,7 +83,7 @@ class Keeper:
                 _log.info("The model %s has not been used for %.0f s and is unloaded.", self._name, idle)
                 self.unloads += 1
                 await self._worker.aclose()
-        elif self._worker.pid is not None:
+        elif self._worker.pid is not None and self._trouble is None:  # one that never loaded is tried when it is wanted
             _log.warning("A worker of the model %s died while it had nothing to do; it is replaced.", self._name)
             try:
                 await self.start()

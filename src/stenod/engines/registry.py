@@ -128,9 +128,8 @@ class Registry:
         from clients. Raises ModelNotFound, and BadSettings for a value that does not fit.
         """
         base, _, query = name.partition("?")
-        model = (
-            self._at(Path(base).expanduser()) if os.sep in base and base not in self._aliases else self.resolve(base)
-        )
+        local = os.sep in base and base not in self._aliases
+        model = self._at(Path(base).expanduser()) if local else self.resolve(base)
         if not query:
             return model
         given = {key: _value(text) for key, text in parse_qsl(query, keep_blank_values=True)}
@@ -142,18 +141,17 @@ class Registry:
         params = dict(model.params) | {key: value for key, value in given.items() if key not in _CAPABILITIES}
         return replace(
             model,
-            name=name,
+            name=f"{model.name}?{query}" if local else name,
             aliases=(),
             capabilities=replace(model.capabilities, **changes),
             params=tuple(params.items()),
         )
 
     def _at(self, place: Path) -> Model:
-        """The model in a folder that the operator named; from now on it has the folder's name."""
+        """The model in a folder that the operator named; clients know it by the folder's name."""
         model = self.adopt(place.resolve()) if place.is_dir() else None
         if model is None:
             raise ModelNotFound(f"{str(place)!r} is no folder with a model that an engine here can read")
-        self._models[model.name] = model
         return model
 
     def _find(self, name: str) -> Model:

@@ -98,7 +98,7 @@ class Engine:
             runs.append((items, found, ends))
         return runs
 
-    def warm_up(self, most: int) -> None:
+    def time_encoder(self, most: int) -> None:
         """Run the encoder on silence, short and long, and learn what a run costs; `most` frames may share one."""
         if self.costs.even:
             return

@@ -59,5 +59,5 @@ def load(found: Layout, model: Model, options: LoadOptions) -> Engine:
         engine = Transducer(parts, networks, int(most))
     else:
         engine = Ctc(parts)
-    engine.warm_up(SHARED.get(runtime.device, SHARED_ON_GPU))
+    engine.time_encoder(SHARED.get(runtime.device, SHARED_ON_GPU))
     return engine
