@@ -211,6 +211,11 @@ def test_a_checkpoint_that_is_not_here_is_refused_with_the_command_that_gets_it(
         assert refused.status_code == 404
         assert refused.json()["error"]["code"] == "model_not_found"
         assert command in refused.json()["error"]["message"]
+        unknown = httpx.get(f"{running.http}/v1/models/{BEST}")
+        assert unknown.status_code == 404
+        assert command in unknown.json()["error"]["message"]
+        assert httpx.get(f"{running.http}/v1/models/parakeet").status_code == 404
+        assert httpx.get(f"{running.http}/v1/models/auto").json()["id"] == BASE
         heard = run(partial(talk, f"{running.ws}/ws?model={BEST}", ['{"type": "end"}']))
         (frame, *_) = [frame for frame in heard.frames if "code" in frame]
         assert frame["code"] == "model_not_found"

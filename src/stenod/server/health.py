@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from stenod.errors import ModelNotFound
+from stenod.options import DecodeOptions
 from stenod.server.admission import Admission
-from stenod.server.offer import find, offers
+from stenod.server.offer import find, offer, offers
 from stenod.server.schemas import Detail, Health, ModelCard, ModelList, OpenAIError, Readiness
 from stenod.service import Service
 
@@ -54,10 +54,11 @@ async def models(request: Request) -> ModelList:
 
 @router.get("/v1/models/{name:path}", responses={404: {"model": OpenAIError, "description": "No such model here"}})
 async def model(request: Request, name: str) -> ModelCard:
-    """One model, by its name or an alias; names may hold slashes."""
-    card = find(_service(request).recognizer.models(), name)
-    if card is None:
-        raise ModelNotFound(f"There is no model named {name[:80]!r} here.")
+    """One model, by its name, an alias, or a generic name (`auto`, `parakeet`); names may hold slashes."""
+    recognizer = _service(request).recognizer
+    card = find(recognizer.models(), name)
+    if card is None:  # a generic name, or one that is refused with the reason
+        card = offer(recognizer.model(DecodeOptions(model=name[:200])))
     return ModelCard.model_validate(card)
 
 
