@@ -75,9 +75,9 @@ class Server:
         self._engine: Any = engine
         self._states: dict[int, State] = {}
 
-    def warm_up(self) -> None:
+    def rehearse(self) -> None:
         """Decode a little noise once, by the call that live sessions make; the engine's own way where it has one."""
-        own = getattr(self._engine, "warm_up", None)
+        own = getattr(self._engine, "rehearse", None)
         if own is not None:
             own()
             return
@@ -146,7 +146,7 @@ def load(start: Start) -> tuple[Server, Loaded]:
     began = time.monotonic()
     server = Server(start.load(start.model, start.options))
     loaded = time.monotonic()
-    server.warm_up()
+    server.rehearse()
     return server, Loaded(round(loaded - began, 3), round(time.monotonic() - loaded, 3))
 
 

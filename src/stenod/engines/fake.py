@@ -71,8 +71,8 @@ class FakeEngine:
         self._script = script
         self._calls = 0
 
-    def warm_up(self) -> None:
-        """Nothing to warm: what the script wants is for requests."""
+    def rehearse(self) -> None:
+        """Nothing to warm up: what the script wants is for requests."""
 
     def transcribe(self, batch: Sequence[Request]) -> list[Transcript]:
         """Each request's words."""

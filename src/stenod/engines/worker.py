@@ -78,7 +78,11 @@ class ProcessWorker:
         await self.aclose()
         self.generation += 1
         self._process = self._spawn()
-        self.loaded = await self._exchange(*self._process, self._start, self._start_timeout)
+        try:
+            self.loaded = await self._exchange(*self._process, self._start, self._start_timeout)
+        except StenodError:
+            await self.aclose()  # it has nothing to serve and ends
+            raise
 
     async def call(self, method: str, *arguments: Any, limit: float | None = None) -> Any:
         """What the child's `method` returns. Raises EngineFailed where it raised, WorkerLost where it died or hung.
