@@ -131,11 +131,18 @@ def quantile(heard: Sequence[Take], kind: str, share: float) -> float:
 
 def table(costs: Sequence[Cost]) -> str:
     """A Markdown table; the share is that of as many times the first row."""
-    lines = [
-        "| streams | worker, ms/s | of single | with server, ms/s | of single | partials/s | batch | padding | partial"
-         " | final, 95 % |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+    columns = [
+        "streams",
+        "worker, ms/s",
+        "of single",
+        "with server, ms/s",
+        "of single",
+        "partials/s",
+        "batch",
+        "padding",
     ]
+    columns += ["partial", "final, 95 %"]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     first = costs[0]
     for cost in costs:
         both = cost.worker + cost.server

@@ -17,6 +17,7 @@ import psutil
 from stenod.engines.base import Model
 from stenod.protocols.stt_service_frames import kind_of
 from stenod.server.admission import Admission
+from stenod.server.held import held
 from stenod.server.measures import STATES, Measures, Tally
 from stenod.service import Service
 
@@ -40,6 +41,11 @@ class Figures:
     def model(self) -> Model:
         """What clients get who name none."""
         return self.service.recognizer.model(self.service.options().decode)
+
+    @cached_property
+    def held(self) -> dict[str, dict[str, Any]]:
+        """What each model holds, by its name."""
+        return held(self.service.recognizer.snapshot())
 
     @property
     def uptime(self) -> float:
@@ -119,6 +125,7 @@ class Figures:
             },
             "error_statistics": self._errors(),
             "whisper": self._recogniser(),
+            "models": self.held,
             "performance_metrics": self._performance(),
         }
 
@@ -148,7 +155,7 @@ class Figures:
 
     def _recogniser(self) -> dict[str, Any]:
         """The block that the document names after its engine; its cache is what engines keep between two partials."""
-        pools = self.service.recognizer.snapshot().get(self.model.name, [])
+        mine = self.held.get(self.model.name, {})
         settings = self.service.settings
         return {
             "status": "error" if self.service.failure else "ready" if self.service.ready else "loading",
@@ -158,14 +165,14 @@ class Figures:
             "partial_beam_size": None,
             "fp16": settings.model.precision == "fp16",
             "partial_transcription_enabled": settings.stream.partials,
-            "cache_size": sum(pool["states"] for pool in pools),
-            "cache_max_size": self.model.capabilities.max_states * len(pools),
-            "workers": pools,
+            "cache_size": mine.get("cache_size", 0),
+            "cache_max_size": mine.get("cache_max_size", 0),
+            "workers": mine.get("workers", []),
         }
 
     def _performance(self) -> dict[str, Any]:
         sums = self.measures.sums
-        busy = [pool for pools in self.service.recognizer.snapshot().values() for pool in pools]
+        busy = [worker for model in self.held.values() for worker in model["workers"]]
         audio = sum(pool["audio_seconds"] for pool in busy)
         return {
             "avg_partial_latency_ms": _ms(sums.partials.mean),
