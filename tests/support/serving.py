@@ -59,8 +59,10 @@ def fake(model: str = "fake-streaming", **groups: dict[str, Any]) -> Settings:
 
 
 @contextmanager
-def serving(settings: Settings, prepare: Callable[[FastAPI], None] | None = None) -> Iterator[Running]:
-    """Serve until the block is left; the default model is loaded when it begins."""
+def serving(
+    settings: Settings, prepare: Callable[[FastAPI], None] | None = None, *, patience: float = 30
+) -> Iterator[Running]:
+    """Serve until the block is left; the default model is loaded when it begins, within `patience` seconds."""
     app = create_app(settings)
     if prepare is not None:
         prepare(app)
@@ -71,7 +73,7 @@ def serving(settings: Settings, prepare: Callable[[FastAPI], None] | None = None
         try:
             until(lambda: server.started or serve.done(), 20)
             running = Running(app, server.servers[0].sockets[0].getsockname()[1], portal)
-            until(lambda: httpx.get(f"{running.http}/readyz").status_code == 200, 30)
+            until(lambda: httpx.get(f"{running.http}/readyz").status_code == 200, patience)
             yield running
         finally:
             server.should_exit = True
