@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from stenod.decoding.boosting import Boosters
+from stenod.decoding.boosting import SCORE, Boosters
 from stenod.decoding.confidence import METHOD, measure
 from stenod.decoding.ctc import greedy
-from stenod.decoding.spotting import WEIGHTS, spot
+from stenod.decoding.spotting import spot
 from stenod.decoding.words import words
 from stenod.transcript import spell
 
@@ -29,8 +29,8 @@ def _id(vocabulary, label):
     return vocabulary.index("<blk>" if label == "_" else label)
 
 
-def text(vocabulary, rows, *hotwords, weights=WEIGHTS):
-    booster = Boosters(vocabulary, weights).of(hotwords)
+def text(vocabulary, rows, *hotwords):
+    booster = Boosters(vocabulary).of(hotwords)
     [tokens] = greedy(rows[None], [len(rows)], blank=len(vocabulary) - 1, seconds=0.02, boosters=[booster])
     return spell(words(tokens, vocabulary))
 
@@ -145,7 +145,7 @@ class TestHotwords:
     def test_without_a_match_nothing_changes(self, seed):
         random = np.random.default_rng(seed)
         rows = network(LETTERS, random.choice(["▁", "a", "b", "c", "_"], 60))
-        booster = Boosters(LETTERS, WEIGHTS).of(("xyzzy", "quux"))
+        booster = Boosters(LETTERS).of(("xyzzy", "quux"))
         np.testing.assert_array_equal(spot(rows, 28, booster), rows.argmax(axis=1))
 
     @pytest.mark.parametrize("seed", range(20))
@@ -156,12 +156,12 @@ class TestHotwords:
         scores[:, 5:28] -= 20
         rows = scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
         phrases = ("abba", "ab", "cab bad", "dada")
-        booster = Boosters(LETTERS, WEIGHTS).of(phrases)
+        booster = Boosters(LETTERS).of(phrases)
         labels = spot(rows, 28, booster)
         frames = np.arange(40)
         cost = (rows.max(axis=1) - rows[frames, labels]).sum()
         [tokens] = greedy(rows[None], [40], blank=28, seconds=0.02, boosters=[booster])
         said = f" {spell(words(tokens, LETTERS))} "
-        worth = sum(WEIGHTS.total(len(one.replace(" ", ""))) * said.count(f" {one} ") for one in phrases)
+        worth = sum(SCORE * len(one.replace(" ", "")) * said.count(f" {one} ") for one in phrases)
         assert cost <= worth
         assert (cost == 0) == (labels == rows.argmax(axis=1)).all()

@@ -1,13 +1,14 @@
-"""Hotwords: a bonus for the tokens that spell a phrase which the client expects.
+"""Hotwords: which tokens spell a phrase that the client expects, and what it is worth to have written it.
 
-Phrase boosting by shallow fusion (GPU-PB, arXiv 2508.07014), but on the spelling: a state is a place in the sorted list of
-spellings, so that every way to cut a phrase into tokens is followed and no tokenizer is needed. States, and the tokens that
-lead on from one, are found when a search first comes there: a list of twenty thousand phrases costs its sorting and little
-more. NumPy; knows nothing of networks.
+Phrase boosting as in GPU-PB (arXiv 2508.07014), but on the spelling: a state is a place in the sorted list of spellings, so
+that every way to cut a phrase into tokens is followed and no tokenizer is needed. States, and the tokens that lead on from
+one, are found when a search first comes there: a list of twenty thousand phrases costs its sorting and little more. And
+phrases are bought whole (`spotting`, `trials`): a beginning is worth nothing. NumPy; knows nothing of networks.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -19,35 +20,20 @@ from numpy.typing import NDArray
 
 from stenod.decoding.spelling import SPACE, Lexicon
 
+SCORE: Final = 1.5
+"""Nats that each letter of a phrase is worth; this and the next two by measurement (`bench/hotwords.py`)."""
+
+PRIOR: Final = 1.0
+"""A phrase is worth less by so many times the logarithm of how many there are, for any of them is then less expected."""
+
+SLACK: Final = 3.0
+"""How many nats a path may be behind what its letters so far are worth; more finds nothing more."""
+
 OUTSIDE: Final = 0
 """The state of having matched nothing."""
 
 _LAST: Final = "\U0010ffff"
 """Sorts after every spelling."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """What a matched phrase is worth: `score * letters ** growth`, in nats; spaces are no letters.
-
-    Growth above 1 makes each letter worth more than the one before it: what has gone well so far is the likelier to go on,
-    and little is staked on a beginning.
-    """
-
-    score: float = 0.5
-    growth: float = 1.3
-
-    def total(self, letters: int) -> float:
-        """What the first so many letters of a phrase are worth together."""
-        return float(self.score * letters**self.growth)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Row:
-    """What a state does to the next label, over what `OUTSIDE` does: `tokens` and their `bonuses` (nats), both (n,)."""
-
-    tokens: NDArray[np.int64]
-    bonuses: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +45,16 @@ class Node:
     depth: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Steps:
+    """The tokens that go on with a phrase from a state, shape (n,): the state each leads to, its worth and its promise."""
+
+    tokens: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    worths: NDArray[np.float64]
+    promises: NDArray[np.float64]
+
+
 class Booster:
     """One list of phrases over one vocabulary. States are ints; they grow in number as searches visit them.
 
@@ -66,55 +62,31 @@ class Booster:
     From a broken-off match the search falls back to the longest other beginning that fits, or to `OUTSIDE`.
     """
 
-    def __init__(self, lexicon: Lexicon, phrases: Sequence[str], weights: Weights) -> None:
+    def __init__(self, lexicon: Lexicon, phrases: Sequence[str], score: float = SCORE) -> None:
         self.lexicon = lexicon
-        self.weights = weights
         self.spellings: list[str] = sorted({spelt for phrase in phrases for spelt in lexicon.spell(phrase)})
         """Each begins with a space."""
-        self.phrases = len(phrases)
+        self.prior = PRIOR * math.log(max(1, len(phrases)))
+        """What a phrase must be worth before it is worth anything, in nats."""
+        self._score = score
         self._nodes: list[Node] = [Node(0, len(self.spellings), 0)]
         self._numbers: dict[Node, int] = {self._nodes[0]: OUTSIDE}
         self._arcs: dict[int, dict[int, int]] = {}
-        self._rows: dict[int, Row] = {}
-        self._hopes: dict[int, float] = {}
-        self._outside = np.zeros(lexicon.size, np.float32)
+        self._steps: dict[int, Steps] = {}
+        self._promises: dict[int, float] = {}
         self.start = self.follow(OUTSIDE, lexicon.ids[SPACE]) if lexicon.bare else OUTSIDE
         """The state before the first token: where spaces are tokens of their own, none is heard before the first word."""
-        for token, target in self.arcs(OUTSIDE).items():
-            self._outside[token] = self.worth(target)
 
     def __len__(self) -> int:
         """How many states have been visited."""
         return len(self._nodes)
-
-    @property
-    def outside(self) -> NDArray[np.float32]:
-        """The bonus of each token where nothing has been matched, in nats; shape (len(vocabulary),)."""
-        return self._outside
-
-    def row(self, state: int) -> Row:
-        """The tokens whose bonuses at `state` are others than `outside`'s."""
-        row = self._rows.get(state)
-        if row is None:
-            row = self._rows[state] = self._row(state)
-        return row
-
-    def follow(self, state: int, token: int) -> int:
-        """The state after `token`."""
-        while True:
-            target = self.arcs(state).get(token)
-            if target is not None:
-                return target
-            if state == OUTSIDE:
-                return OUTSIDE
-            state = self._fallback(state)
 
     def arcs(self, state: int) -> dict[int, int]:
         """The states that each token leads to by going on with the same phrase."""
         arcs = self._arcs.get(state)
         if arcs is None:
             node = self._nodes[state]
-            prefix = self.spellings[node.low][: node.depth] if self.spellings else ""
+            prefix = self._matched(state)
             arcs = self._arcs[state] = {}
             for text in self._pieces(node):
                 target = self._narrow(node, prefix + text)
@@ -122,48 +94,31 @@ class Booster:
                     arcs[self.lexicon.ids[text]] = self._number(target)
         return arcs
 
-    def node(self, state: int) -> Node:
-        """Where in the list of spellings `state` is."""
-        return self._nodes[state]
+    def steps(self, state: int) -> Steps:
+        """The same as arrays."""
+        steps = self._steps.get(state)
+        if steps is None:
+            arcs = self.arcs(state)
+            count, targets = len(arcs), arcs.values()
+            steps = self._steps[state] = Steps(
+                np.fromiter(arcs, np.int64, count),
+                np.fromiter(targets, np.int64, count),
+                np.fromiter(map(self.worth, targets), np.float64, count),
+                np.fromiter(map(self.promise, targets), np.float64, count),
+            )
+        return steps
 
-    def ends(self, state: int) -> bool:
-        """Whether a whole phrase has been matched."""
-        node = self._nodes[state]
-        return node.depth > 0 and len(self.spellings[node.low]) == node.depth
+    def follow(self, state: int, token: int) -> int:
+        """The state after `token`, whatever it is."""
+        while True:
+            target = self.arcs(state).get(token)
+            if target is not None or state == OUTSIDE:
+                return OUTSIDE if target is None else target
+            state = self.fallback(state)
 
-    def worth(self, state: int) -> float:
-        """What has been matched at `state` is worth, in nats."""
-        return self.weights.total(self._letters(state))
-
-    def hope(self, state: int) -> float:
-        """The most that a phrase can be worth that goes on from `state`, in nats."""
-        hope = self._hopes.get(state)
-        if hope is None:
-            node = self._nodes[state]
-            spelt = self.spellings[node.low : node.high]
-            letters = max((len(one) - one.count(SPACE) for one in spelt), default=0)
-            hope = self._hopes[state] = self.weights.total(letters)
-        return hope
-
-    def _letters(self, state: int) -> int:
-        node = self._nodes[state]
-        return node.depth - self.spellings[node.low].count(SPACE, 0, node.depth) if node.depth else 0
-
-    def _row(self, state: int) -> Row:
-        bonuses: dict[int, float] = {}
-        while state != OUTSIDE:
-            worth = self.worth(state)
-            for token, target in self.arcs(state).items():
-                bonuses[token] = max(bonuses.get(token, 0.0), self.worth(target) - worth)
-            state = self._fallback(state)
-        tokens = np.fromiter(bonuses, np.int64, len(bonuses))
-        values = np.fromiter(bonuses.values(), np.float32, len(bonuses))
-        return Row(tokens, np.maximum(values, self._outside[tokens]))
-
-    def _fallback(self, state: int) -> int:
+    def fallback(self, state: int) -> int:
         """The longest other beginning of a phrase that what was matched ends with."""
-        node = self._nodes[state]
-        matched = self.spellings[node.low][: node.depth]
+        matched = self._matched(state)
         at = matched.find(SPACE, 1)
         while at > 0:
             found = self._narrow(self._nodes[OUTSIDE], matched[at:])
@@ -171,6 +126,30 @@ class Booster:
                 return self._number(found)
             at = matched.find(SPACE, at + 1)
         return OUTSIDE
+
+    def ends(self, state: int) -> bool:
+        """Whether a whole phrase has been matched."""
+        node = self._nodes[state]
+        return node.depth > 0 and len(self.spellings[node.low]) == node.depth
+
+    def worth(self, state: int) -> float:
+        """What has been matched is worth, once it is a whole phrase, in nats."""
+        matched = self._matched(state)
+        return self._score * (len(matched) - matched.count(SPACE))
+
+    def promise(self, state: int) -> float:
+        """What a path to `state` may have cost at most, in nats, to be worth going on with."""
+        promise = self._promises.get(state)
+        if promise is None:
+            node = self._nodes[state]
+            letters = max((len(one) - one.count(SPACE) for one in self.spellings[node.low : node.high]), default=0)
+            promise = min(self._score * letters - self.prior, self.worth(state) + SLACK)
+            self._promises[state] = promise
+        return promise
+
+    def _matched(self, state: int) -> str:
+        node = self._nodes[state]
+        return self.spellings[node.low][: node.depth] if node.depth else ""
 
     def _pieces(self, node: Node) -> Sequence[str]:
         """Texts of tokens that may lead on from `node`; whichever way of looking is shorter."""
@@ -199,58 +178,13 @@ class Booster:
         return number
 
 
-class Boosting:
-    """The boosters of a batch, one an item, for searches that go on item beside item.
-
-    `states`, shape (batch,), are the search's own: this object keeps only the matrix that `scores` hands out.
-    """
-
-    def __init__(self, boosters: Sequence[Booster | None], labels: int) -> None:
-        self.boosters = tuple(boosters)
-        self._matrix = np.zeros((len(self.boosters), labels), np.float32)
-        self._shown: list[Row | None] = [None] * len(self.boosters)
-
-    def start(self) -> NDArray[np.int64]:
-        """The states before the first token, shape (batch,)."""
-        return np.array([OUTSIDE if one is None else one.start for one in self.boosters], np.int64)
-
-    def scores(self, states: NDArray[np.int64]) -> NDArray[np.float32]:
-        """What to add to the log-probabilities, shape (batch, labels); the blank and durations get nothing.
-
-        The array is this object's: it holds until the next call, and only rows whose state changed are written again.
-        """
-        for item, booster in enumerate(self.boosters):
-            if booster is None:
-                continue
-            row = booster.row(int(states[item]))
-            if row is not self._shown[item]:
-                self._matrix[item, : len(booster.outside)] = booster.outside[: self._matrix.shape[1]]
-                self._matrix[item, row.tokens] = row.bonuses
-                self._shown[item] = row
-        return self._matrix
-
-    def advance(
-        self, states: NDArray[np.int64], tokens: NDArray[np.int64], emitted: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.int64]:
-        """The states after `tokens`, shape (batch,); items where `emitted` is false (a blank) keep theirs."""
-        after = states.copy()
-        for item, booster in enumerate(self.boosters):
-            if booster is not None and (emitted is None or emitted[item]):
-                after[item] = booster.follow(int(states[item]), int(tokens[item]))
-        return after
-
-    def take(self, items: Sequence[int] | NDArray[np.int64]) -> Boosting:
-        """The same for some of the items, in that order."""
-        return Boosting([self.boosters[int(item)] for item in items], self._matrix.shape[1])
-
-
 @dataclass(slots=True, eq=False)
 class Boosters:
     """An engine's boosters: those of the lists lately asked for are kept, so that a stream's partials share one."""
 
     vocabulary: Sequence[str]
-    """The text of each token, without the blank."""
-    weights: Weights = field(default_factory=Weights)
+    """The text of each token."""
+    score: float = SCORE
     keep: int = 16
     """How many lists are remembered."""
     most: int = 100_000
@@ -267,13 +201,13 @@ class Boosters:
             return None
         booster = self._known.pop(phrases, None)
         if booster is None or len(booster) > self.most:
-            booster = Booster(self._lexicon, phrases, self.weights)
+            booster = Booster(self._lexicon, phrases, self.score)
         self._known[phrases] = booster
         while len(self._known) > self.keep:
             self._known.popitem(last=False)
         return booster if booster.spellings else None
 
-    def batch(self, lists: Sequence[tuple[str, ...]], labels: int) -> Boosting | None:
-        """The boosters of a batch's items for so many labels; None where no item has any."""
-        boosters = [self.of(phrases) for phrases in lists]
-        return Boosting(boosters, labels) if any(one is not None for one in boosters) else None
+    def batch(self, lists: Sequence[tuple[str, ...]]) -> tuple[Booster | None, ...] | None:
+        """The boosters of several lists; None where none of them has any."""
+        boosters = tuple(self.of(phrases) for phrases in lists)
+        return boosters if any(one is not None for one in boosters) else None

@@ -26,11 +26,12 @@ class Lexicon:
         for number, text in enumerate(vocabulary):
             if text and not _NAMED.fullmatch(text):
                 self.ids.setdefault(text, number)
-        self.size = len(vocabulary)
         self.longest = max(map(len, self.ids), default=0)
         """Characters in the longest token."""
         self.bare = SPACE in self.ids and not any(len(text) > 1 and text[0] == SPACE for text in self.ids)
         """Whether spaces are tokens of their own, as in vocabularies of characters."""
+        self.spaces = frozenset(number for text, number in self.ids.items() if text[0] == SPACE)
+        """The tokens that begin a word, or are a space."""
         self._alphabet = frozenset("".join(self.ids))
 
     def spell(self, phrase: str) -> set[str]:

@@ -7,24 +7,14 @@ can spoil a word; a path that can no longer win is dropped at once, which keeps 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stenod.decoding.boosting import OUTSIDE, Booster, Weights
+from stenod.decoding.boosting import OUTSIDE, Booster
 from stenod.decoding.spelling import SPACE
-
-WEIGHTS: Final = Weights(score=1.5, growth=1.0)
-"""What a phrase is worth here, where it is bought whole; by measurement (`bench/hotwords.py`)."""
-
-PRIOR: Final = 1.0
-"""A phrase is worth less by so many times the logarithm of how many there are, for any of them is then less expected."""
-
-SLACK: Final = 3.0
-"""How many nats a path may be behind what its letters so far are worth; exact search gains nothing over it."""
 
 MOST: Final = 2000
 """Paths kept at a frame, the best; a bound for lists of thousands."""
@@ -75,8 +65,7 @@ class _Spotter:
         self._costs = log_probs - log_probs.max(axis=1, keepdims=True)
         self._blank = blank
         self._booster = booster
-        self._prior = PRIOR * math.log(max(1, booster.phrases))
-        self._spaces = frozenset(number for text, number in booster.lexicon.ids.items() if text.startswith(SPACE))
+        self._spaces = booster.lexicon.spaces
         frames = len(self._best)
         spoken = self._best != blank
         self._quiet = int(spoken.argmax()) if spoken.any() else frames
@@ -116,14 +105,12 @@ class _Spotter:
         """The paths one frame on, by state and label: the label repeated, a blank, or the phrase's next token."""
         after: dict[tuple[int, int], _Path] = {}
         costs: list[float] = self._costs[frame].tolist()
-        hope, worth = self._booster.hope, self._booster.worth
-        blank, prior = self._blank, self._prior
+        promise, blank = self._booster.promise, self._blank
 
         def add(state: int, label: int, before: _Path | None) -> None:
             cost = costs[label] + (before.cost if before else 0.0)
             known = after.get((state, label))
-            promise = min(hope(state) - prior, worth(state) + SLACK)
-            if cost + promise > 0 and (known is None or cost > known.cost):
+            if cost + promise(state) > 0 and (known is None or cost > known.cost):
                 after[state, label] = _Path(cost, label, before, before.first if before else frame)
 
         for (state, label), path in alive.items():
@@ -136,7 +123,7 @@ class _Spotter:
         for token, target in self._entries(frame).items():
             add(target, token, None)
         if len(after) > MOST:
-            ranked = sorted(after.items(), key=lambda item: item[1].cost + hope(item[0][0]), reverse=True)
+            ranked = sorted(after.items(), key=lambda item: item[1].cost + promise(item[0][0]), reverse=True)
             after = dict(ranked[:MOST])
         return after
 
@@ -150,7 +137,7 @@ class _Spotter:
 
     def _ended(self, state: int, path: _Path, frame: int) -> _Spot | None:
         """The spot that `path` makes if it ends here: a space follows, or nothing, or room is made for one."""
-        gain = path.cost + self._booster.worth(state) - self._prior
+        gain = path.cost + self._booster.worth(state) - self._booster.prior
         follows = self._next[frame + 1]
         if follows == self._blank or follows in self._spaces:
             return _Spot(gain, path.first, frame, path)

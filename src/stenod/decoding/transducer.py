@@ -3,7 +3,8 @@
 Label looping (arXiv 2406.06220): the prediction network runs only after a label, and only for the items that emitted one;
 the joint looks at several frames at once, where a run of blanks is followed to its end; a token-and-duration transducer
 (TDT, arXiv 2304.06795) skips frames by the durations that it predicts. Every item goes at its own pace through the same
-rounds and leaves them when it ends. What it gives is, label for label, what NeMo's `greedy_batch` gives.
+rounds and leaves them when it ends. What it gives is, label for label, what NeMo's `greedy_batch` gives; hotwords are tried,
+and taken back where they do not come out whole (`trials`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stenod.decoding import confidence
-from stenod.decoding.boosting import Boosting
+from stenod.decoding.boosting import Booster
+from stenod.decoding.trials import Move, Trial
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 Ints: TypeAlias = NDArray[np.int64]
@@ -74,10 +76,8 @@ class Batch:
     """What `Networks.join` takes as frames, for all items: (batch, frames, width)."""
     lengths: Ints
     """How many of the frames are the item's own, (batch,)."""
-    boosting: Boosting | None = None
-    """A booster for each item."""
-    contested: bool = False
-    """Whether hotwords may make a label of a blank; otherwise, as in NeMo, they choose among labels only."""
+    boosters: Sequence[Booster | None] | None = None
+    """The hotwords of each item."""
     allowed: NDArray[np.bool_] | None = None
     """The labels that may be written at all, (batch, labels without the blank)."""
 
@@ -107,6 +107,23 @@ class _Emitted:
     log_probs: NDArray[np.float64]
     confidences: NDArray[np.float64]
 
+    def without(self, item: int) -> _Emitted:
+        """The same, but for one item."""
+        others = self.items != item
+        columns = (self.items, self.labels, self.frames, self.spans, self.log_probs, self.confidences)
+        return self if others.all() else _Emitted(*(column[others] for column in columns))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """Where one item was when a hotword was tried: its values in the search's arrays, and the rounds before."""
+
+    time: int
+    here: int
+    predictions: Predictions
+    states: States
+    rounds: int
+
 
 class Search:
     """One batch on its way. Arrays shrink as items end: index k is item `items[k]`."""
@@ -120,9 +137,10 @@ class Search:
         self.times: Ints = np.zeros_like(self.items)
         self.here: Ints = np.zeros_like(self.items)
         """Labels already on the frame at `times`."""
-        self.boosting = None if batch.boosting is None else batch.boosting.take(self.items)
-        self.matched = None if self.boosting is None else self.boosting.start()
-        self.contested = batch.contested
+        boosters = enumerate(batch.boosters or ())
+        self.trials = {item: Trial(booster) for item, booster in boosters if booster is not None}
+        self.places: dict[int, _Place] = {}
+        """Where the items with a hotword on trial return to if it fails."""
         self.allowed = None if batch.allowed is None else batch.allowed[self.items]
         self.predictions: Predictions = ()
         self.states: States = ()
@@ -159,23 +177,63 @@ class Search:
         found = chosen != blank
         self.here[places > 0] = 0
         self.times += places
+        back = self._try(scores[rows, places, : blank + 1], chosen) if self.trials else np.zeros_like(found)
+        found &= ~back
         if found.any():
-            chosen = self._emit(scores[rows[found], places[found], : blank + 1], chosen, span, found)
+            self._emit(scores[rows[found], places[found], : blank + 1], chosen[found], span[found], found)
         # a label may stay on its frame; a blank, and the last label that a frame may have, move on
-        self.here = np.where(found & (span == 0), self.here + 1, 0)
+        self.here = np.where(found & (span == 0), self.here + 1, np.where(back, self.here, 0))
         full = self.here >= self.rules.most
         self.here[full] = 0
-        self.times += np.where(full | ~found, np.maximum(span, 1), span)
+        self.times += np.where(back, 0, np.where(full | ~found, np.maximum(span, 1), span))
+        for at in np.flatnonzero(self.times >= self.ends).tolist() if self.trials else ():
+            trial = self.trials.get(int(self.items[at]))
+            if trial is not None and trial.finish() is Move.BACK:
+                self._return(at)
+                found[at] = False
         return chosen, found
+
+    def _try(self, scores: NDArray[np.float32], chosen: Ints) -> NDArray[np.bool_]:
+        """Let hotwords change the labels in `chosen`, given scores (items, labels); which items went back instead."""
+        back = np.zeros(len(chosen), bool)
+        for at in np.flatnonzero(chosen != self.rules.blank).tolist():
+            item = int(self.items[at])
+            trial = self.trials.get(item)
+            if trial is None:
+                continue
+            log_probs = log_softmax(scores[at])
+            if self.allowed is not None:
+                log_probs[:-1][~self.allowed[at]] = -np.inf
+            chosen[at], move = trial.decide(log_probs, int(chosen[at]))
+            if move is Move.STAKE:
+                self.places[item] = _Place(
+                    int(self.times[at]),
+                    int(self.here[at]),
+                    tuple(array[at].copy() for array in self.predictions),
+                    tuple(array[:, at].copy() for array in self.states),
+                    len(self.emitted),
+                )
+            elif move is Move.BACK:
+                self._return(at)
+                back[at] = True
+        return back
+
+    def _return(self, at: int) -> None:
+        """Put an item back to where its trial began, and forget what it has said since."""
+        item = int(self.items[at])
+        place = self.places[item]
+        self.times[at], self.here[at] = place.time, place.here
+        for held, kept in zip(self.predictions, place.predictions, strict=True):
+            held[at] = kept
+        for held, kept in zip(self.states, place.states, strict=True):
+            held[:, at] = kept
+        self.emitted[place.rounds :] = [one.without(item) for one in self.emitted[place.rounds :]]
 
     def _labels(self, scores: NDArray[np.float32]) -> Ints:
         """The best label of each frame: (items, frames, labels) to (items, frames)."""
         if self.allowed is not None:
             scores = scores.copy()
             np.putmask(scores[..., :-1], np.broadcast_to(~self.allowed[:, None], scores[..., :-1].shape), -np.inf)
-        if self.contested and self.boosting is not None and self.matched is not None:
-            bonus = self.boosting.scores(self.matched)[:, None, : self.rules.blank]
-            scores = np.concatenate((scores[..., :-1] + bonus, scores[..., -1:]), axis=-1)
         labels: Ints = np.argmax(scores, axis=-1)
         return labels
 
@@ -191,31 +249,19 @@ class Search:
                 return places
             places = np.where(walks, onward, places)
 
-    def _emit(self, scores: NDArray[np.float32], chosen: Ints, span: Ints, found: NDArray[np.bool_]) -> Ints:
-        """Write down the labels of the items in `found`, whose scores are (found, labels); hotwords choose among labels.
-
-        Gives the labels with what the hotwords made of them. What is written of scores is the network's own opinion.
-        """
-        if self.boosting is not None and self.matched is not None:
-            if not self.contested:
-                boosted = scores[:, :-1] + self.boosting.scores(self.matched)[found, : self.rules.blank]
-                if self.allowed is not None:
-                    boosted[~self.allowed[found]] = -np.inf
-                chosen[found] = boosted.argmax(axis=-1)
-            self.matched = self.boosting.advance(self.matched, chosen, found)
-        labels = chosen[found]
+    def _emit(self, scores: NDArray[np.float32], labels: Ints, span: Ints, found: NDArray[np.bool_]) -> None:
+        """Write down the labels of the items in `found`, whose scores are (found, labels): the network's own opinion."""
         log_probs = log_softmax(scores)
         self.emitted.append(
             _Emitted(
                 self.items[found],
                 labels,
                 self.times[found],
-                span[found],
+                span,
                 log_probs[np.arange(len(labels)), labels].astype(np.float64),
                 confidence.measure(log_probs),
             )
         )
-        return chosen
 
     def _keep(self, going: NDArray[np.bool_]) -> None:
         """Let the others go."""
@@ -225,8 +271,6 @@ class Search:
         self.predictions = tuple(array[going] for array in self.predictions)
         self.states = tuple(array[:, going] for array in self.states)
         self.allowed = None if self.allowed is None else self.allowed[going]
-        if self.boosting is not None and self.matched is not None:
-            self.boosting, self.matched = self.boosting.take(np.flatnonzero(going)), self.matched[going]
 
     def _predict(self, labels: Ints, found: NDArray[np.bool_]) -> None:
         """Run the prediction network for the items that emitted."""

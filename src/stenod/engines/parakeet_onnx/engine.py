@@ -145,7 +145,7 @@ class Transducer(Engine):
         allowed = None
         if any(mask is not None for mask in masks):
             allowed = np.stack([np.ones(self.blank, bool) if mask is None else mask for mask in masks])
-        batch = Batch(whole, frames, self._boosters.batch([terms(one) for one in options], self.blank), allowed=allowed)
+        batch = Batch(whole, frames, self._boosters.batch([terms(one) for one in options]), allowed=allowed)
         return [self._tokens(one) for one in self.search(batch)]
 
     def search(self, batch: Batch) -> list[Hypothesis]:
