@@ -242,3 +242,17 @@ async def test_closing_ends_all_waiting():
             tasks.cancel_scope.cancel()
         await one.aclose()
     assert errors == ["shutting_down"] * 2
+
+
+@pytest.mark.parametrize(("deaths", "loads"), [(1, True), (2, False)])
+async def test_a_worker_that_dies_while_it_loads_says_nothing_of_the_model_at_first(deaths, loads):
+    left = [DIED] * deaths
+    worker = StageWorker(load=lambda: left.pop() if left else None)
+    async with running(worker) as one:
+        if loads:
+            await one.start()
+        else:
+            with pytest.raises(EngineFailed):
+                await one.start()
+        assert (one.trouble is None) is loads
+        assert worker.alive is loads

@@ -13,6 +13,7 @@ from typing import Final
 import anyio
 
 from stenod.engines.work import Worker
+from stenod.engines.worker import WorkerLost
 from stenod.errors import StenodError
 
 _log = logging.getLogger(__name__)
@@ -61,12 +62,19 @@ class Keeper:
             if self._trouble is not None and time.monotonic() - self._trouble[0] < REST:
                 raise self._trouble[1]
             try:
-                await self._worker.start()
+                await self._load()
             except StenodError as error:
                 self._trouble = time.monotonic(), error
                 raise
             self._trouble = None
             self.used = time.monotonic()
+
+    async def _load(self) -> None:
+        """A worker that dies while it loads may have been killed: that says nothing of the model before it happens twice."""
+        try:
+            await self._worker.start()
+        except WorkerLost:
+            await self._worker.start()
 
     async def run(self) -> None:
         """Look after it until cancelled."""
