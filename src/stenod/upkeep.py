@@ -37,7 +37,8 @@ LOOK: Final = 5.0
 class Upkeep:
     """Keeps the model `name` (`auto`, or as configured) of a recogniser. `run` it inside the recogniser's `async with`.
 
-    `lasting`: it goes on after the first load, and `hub`, where there is one, is asked for a better model.
+    `drafts` names the model for partials, where that is another one. `lasting`: it goes on after the first load, and `hub`,
+    where there is one, is asked for a better model.
     """
 
     def __init__(  # noqa: PLR0913 each a matter of its own, by name
@@ -46,6 +47,7 @@ class Upkeep:
         name: str,
         store: Store,
         *,
+        drafts: str | None = None,
         lasting: bool = False,
         hub: Hub | None = None,
         precision: str = "auto",
@@ -62,6 +64,7 @@ class Upkeep:
         self._recognizer = recognizer
         self._name = name
         self._store = store
+        self._drafts = drafts
         self._lasting = lasting
         self._hub = hub
         self._form = precision, device
@@ -75,6 +78,11 @@ class Upkeep:
     async def run(self) -> None:
         """Load, then keep at it."""
         await self._load()
+        if self._drafts is not None:
+            try:
+                await self._recognizer.preload(self._drafts)
+            except StenodError as error:  # partials then come from the model of finals
+                log.warning("The model %s for partials could not be loaded: %s", self._drafts, error.message)
         if self._lasting and self._name == AUTO:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._fetch)
