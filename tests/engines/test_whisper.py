@@ -190,6 +190,55 @@ def test_the_language_is_detected_among_those_the_model_knows(engine: Engine):
     assert named[0].language == "de"
 
 
+@pytest.mark.parametrize("seconds", [0.3, 2.0, 29.9, 30.0])
+def test_what_follows_the_audio_is_heard_as_silence(engine: Any, seconds: float):
+    """As in training, where the samples were filled up with zeros and not the features."""
+    samples = noise(seconds)
+    whole = engine._model.feature_extractor(np.pad(samples, (0, 480_000 - len(samples))), padding=0)
+    np.testing.assert_allclose(engine._features(samples)[:, :2990], whole[:, :2990], atol=1e-5)
+
+
+def test_token_for_token_what_transformers_writes(tmp_path: Path, place: Path):
+    """From the samples to the text: features, encoder, prompt and greedy search."""
+    if find_spec("transformers") is None or find_spec("torch") is None:
+        missing("transformers and torch (pip install transformers torch), to compare with")
+    import torch  # noqa: PLC0415
+    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration  # noqa: PLC0415
+
+    tokens = tiny_whisper.vocabulary()
+    ids = {token: index for index, token in enumerate(tokens)}
+    end = ids["<|endoftext|>"]
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    named = {f"{kind}_token_id": end for kind in ("eos", "pad", "bos", "decoder_start")}
+    shape = {f"{side}_{size}": count for side in ("encoder", "decoder") for size, count in SHAPE.items()}
+    config = WhisperConfig(vocab_size=len(tokens), d_model=32, init_std=0.4, suppress_tokens=[], **named, **shape)
+    theirs = WhisperForConditionalGeneration(config).eval()
+    model = adopted(tiny_whisper.convert(tmp_path / "converted", theirs), *SURE, ("beam_size", 1))
+    engine: Any = FAMILY.load(model, LoadOptions(precision="fp32", device="cpu", threads=1))
+    names = ("startoftranscript", "en", "transcribe", "notimestamps")
+    for seed, seconds in enumerate((1.0, 2.3, 5.0)):
+        samples = noise(seconds, seed)
+        features = WhisperFeatureExtractor()(samples, sampling_rate=16_000, return_tensors="pt").input_features
+        np.testing.assert_allclose(engine._features(samples), features[0].numpy(), atol=1e-5)
+        written = [ids[f"<|{name}|>"] for name in names]
+        with torch.no_grad():
+            heard = theirs.model.encoder(features)
+            for step in range(16):
+                logits = theirs(encoder_outputs=heard, decoder_input_ids=torch.tensor([written])).logits[0, -1]
+                logits[[*engine._suppressed, *([end, ids["Ġ"]] if step == 0 else [])]] = -torch.inf
+                written.append(int(logits.argmax()))
+                if written[-1] == end:
+                    break
+        (ours,) = engine.transcribe([Request(samples, DecodeOptions(language="en"))])
+        text = " ".join(engine._tokenizer("en", "transcribe").decode(written).split())
+        assert ours.text[:40] == text[:40]
+        assert len(text) > 40
+
+
+SHAPE = {"layers": 1, "attention_heads": 2, "ffn_dim": 64}
+
+
 def test_silence_gives_nothing(engine: Engine, place: Path):
     quiet = [np.zeros(0, np.float32), np.zeros(16_000, np.float32), noise(2) / 4000]
     assert [one.text for one in engine.transcribe([Request(samples, DecodeOptions()) for samples in quiet])] == [""] * 3

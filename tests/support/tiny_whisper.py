@@ -57,6 +57,26 @@ def make(place: Path, *, seed: int = 0, multilingual: bool = True) -> Path:
     return place
 
 
+def convert(place: Path, model: Any) -> Path:
+    """Write `model`, a WhisperForConditionalGeneration of transformers with this vocabulary, to the folder `place`."""
+    from ctranslate2.converters.transformers import WhisperLoader  # noqa: PLC0415 heavy, and not everywhere
+
+    place.mkdir(parents=True, exist_ok=True)
+    tokens = vocabulary()
+    told = model.generation_config
+    told.suppress_tokens, told.begin_suppress_tokens, told.alignment_heads = [], [], [[0, 0]]
+    told.lang_to_id = {"<|en|>": tokens.index("<|en|>")}
+    loader = WhisperLoader()
+    spec = loader.get_model_spec(model)
+    loader.set_config(spec.config, model, None)
+    loader.set_vocabulary(spec, tokens)
+    spec.validate()
+    spec.optimize()
+    spec.save(str(place))
+    _tokenizer(tokens).save(str(place / "tokenizer.json"))
+    return place
+
+
 def _fill(spec: Any, random: np.random.Generator, size: int, end: int) -> None:
     def weight(*shape: int, scale: float = 0.4) -> np.ndarray:
         return (random.standard_normal(shape) * scale).astype(np.float32)

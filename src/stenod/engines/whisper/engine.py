@@ -30,6 +30,9 @@ LONGEST_PROMPT: Final = 223
 _FRAMES: Final = 3000
 """Mel frames of a window: 30 s."""
 
+_SILENCE: Final = 640
+"""Zeros after the samples: as many as the windows of the last frames reach over, so that these hear silence there."""
+
 _SAME: Final = {"nb": "no", "jv": "jw", "fil": "tl", "iw": "he", "cmn": "zh"}
 """Codes that Whisper knows by another name."""
 
@@ -94,7 +97,7 @@ class Whisper:
 
     def _features(self, samples: Samples) -> NDArray[np.float32]:
         """Log-mel frames of a whole window, shape (mels, 3000); what follows the audio is silence, as in training."""
-        made = self._model.feature_extractor(samples)[:, :_FRAMES]
+        made = self._model.feature_extractor(samples, padding=_SILENCE)[:, :_FRAMES]
         quietest = made.max() - 2.0  # where the extractor cuts off: silence is never lower
         return np.pad(made, ((0, 0), (0, _FRAMES - made.shape[1])), constant_values=quietest).astype(np.float32)
 
