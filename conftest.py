@@ -20,6 +20,8 @@ import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test asks a hub elsewhere; those of the model store bring their own
+
 ROOT = Path(__file__).resolve().parent
 ADDRESS = "localhost:8000"
 COMMANDS = Path(sys.executable).parent
