@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import pairwise
@@ -24,6 +24,7 @@ from stenod.models.store import Store
 from stenod.options import FRAME, RATE, DecodeOptions, Endpointing, Options
 from stenod.session.core import Session
 from stenod.transcript import shift
+from support import streaming_forms
 from support.onnx_header import onnx_header
 from support.script import Drive
 from support.tiny_streaming import MODEL, TONE, UH, compose, phrase, spelled
@@ -330,14 +331,42 @@ def test_a_failed_step_costs_nobody_else_anything(sherpa: Any):
     assert sherpa.step([good], [audio[8000:]], [True])[0].text == spelled(WORDS)
 
 
-def test_a_language_is_passed_on_to_a_model_that_is_told_one(sherpa: Any, monkeypatch: pytest.MonkeyPatch):
-    told = engine.SherpaStreaming(
-        sherpa._recognizer,
-        replace(sherpa._layout, languages=("de", "en")),
-        replace(sherpa.capabilities, languages=("de", "en")),
-    )
-    assert told.open(DecodeOptions(language="de-DE")).handle.get_option("language") == "de-DE"
-    assert told.open(OPTIONS).handle.get_option("language") == "auto"
+# --------------------------------------------------------------------------------------------- the other published forms
+
+
+def load_form(make: Callable[[Path], Path], place: Path) -> Any:
+    if find_spec("onnx") is None:
+        missing("onnx (a dependency of nemo_toolkit)")
+    model = layout.adopt(make(place))
+    assert model is not None
+    return FAMILY.load(model, LoadOptions(threads=1))
+
+
+@pytest.mark.parametrize("make", [streaming_forms.int8, streaming_forms.prompted, streaming_forms.buffered])
+def test_every_form_is_stepped_in_any_slicing_and_company(sherpa: Any, tmp_path: Path, make: Callable[[Path], Path]):
+    form = load_form(make, tmp_path / "form")
+    spoken = [audio for audio, _ in takes(5, seed=23)]
+    together = form.transcribe([Request(audio, OPTIONS) for audio in spoken])
+    alone = [form.transcribe([Request(audio, OPTIONS)])[0] for audio in spoken]
+    assert all(answer.text for answer in alone)
+    assert [listen(form, audio, 3000)[-1] for audio in spoken] == alone
+    if make is streaming_forms.int8:  # a batch is quantized as one: probabilities move a little with the company
+        assert sum(one.text == other.text for one, other in zip(together, alone, strict=True)) >= 4
+    else:
+        assert together == alone
+    if make is not streaming_forms.buffered:  # the same weights
+        same = sherpa.transcribe([Request(audio, OPTIONS) for audio in spoken])
+        assert sum(one.text == other.text for one, other in zip(same, alone, strict=True)) >= 4
+
+
+def test_a_language_that_is_told_is_the_answers_language(sherpa: Any, tmp_path: Path):
+    form = load_form(streaming_forms.prompted, tmp_path / "form")
+    assert form.capabilities.languages == ("de", "en")
+    audio, _ = compose(WORDS)
+    told = form.transcribe([Request(audio, DecodeOptions(language=tag)) for tag in ("de-DE", None)])
+    assert [(answer.text, answer.language) for answer in told] == [(spelled(WORDS), "de-DE"), (spelled(WORDS), None)]
+    assert form.open(DecodeOptions(language="de-DE")).handle.get_option("language") == "de-DE"
+    assert form.open(OPTIONS).handle.get_option("language") == "auto"
     assert not sherpa.open(DecodeOptions(language="en")).handle.has_option("language")
 
 

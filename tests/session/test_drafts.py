@@ -209,17 +209,17 @@ def test_drafts_that_cannot_be_had_are_let_go_with_a_warning(
 # ---------------------------------------------------------------------------------------------------- a server and a client
 
 
-def two_passes(others: list[str]) -> Settings:
-    model = {"name": "fake?workers=1", "others": others, "drafts": "fake-streaming"}
+def two_passes(drafts: str) -> Settings:
+    model = {"name": "fake?workers=1", "others": [drafts], "drafts": drafts}
     return Settings.model_validate({"model": model, "endpointing": {"vad": "energy", "min_silence": 0.4}})
 
 
 @pytest.mark.anyio
 async def test_live_each_model_does_its_part() -> None:
     """One state a stretch at the model of drafts, freed in the end; one decode an utterance at the model of finals."""
-    others = ["fake-streaming?workers=1"]
+    drafts = "fake-streaming?workers=1"
     first, second = [1, 2, 3, 4, 5, 6, 7, 8], [9, 10, 11, 12, 13]
-    with serving(two_passes(others)) as running:
+    with serving(two_passes(drafts)) as running:
         audio = pcm(first) + pcm(second)
         heard = await talk(f"{running.ws}/ws", [audio, '{"type":"end"}'], pause=0.05)
         assert heard.text == said([*first, *second])
@@ -229,7 +229,7 @@ async def test_live_each_model_does_its_part() -> None:
         recognizer = running.service.recognizer
 
         def quick() -> dict[str, float]:
-            return recognizer.snapshot()["fake-streaming?workers=1"][0]
+            return recognizer.snapshot()[drafts][0]
 
         until(lambda: quick()["states"] == 0, 10)
         (accurate,) = recognizer.snapshot()["fake?workers=1"]
@@ -241,9 +241,8 @@ async def test_live_each_model_does_its_part() -> None:
 
 @pytest.mark.anyio
 async def test_live_drafts_that_crash_leave_the_partials_to_the_other_model() -> None:
-    others = ["fake-streaming?workers=1&raise_every=1"]
     words = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
-    with serving(two_passes(others)) as running:
+    with serving(two_passes("fake-streaming?workers=1&raise_every=1")) as running:
         heard = await talk(f"{running.ws}/ws", [pcm(words), '{"type":"end"}'], pause=0.05)
     assert heard.text == said(words)
     assert heard.of("partial")

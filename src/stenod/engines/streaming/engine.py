@@ -1,7 +1,8 @@
 """The streaming engine: many streams, one `decode_streams` for all that have audio enough. Blocking; nothing of sessions.
 
 What a stream answers depends on its own audio alone, not on how it was cut, nor on the company it was decoded in: chunks
-are the model's own, counted from the stream's first sample.
+are the model's own, counted from the stream's first sample. (Not quite so in int8, where the activations of a batch are
+quantized as one.)
 
 Paper: Noroozi et al., "Stateful Conformer with Cache-based Inference for Streaming Automatic Speech Recognition", 2023.
 """
