@@ -16,24 +16,21 @@ LOW = -15.0
 
 @dataclass
 class Network:
-    """A transducer that hears `spoken`, one token a frame (`_` a blank, several tokens on one frame in a tuple).
-
-    `rivals`: (tokens so far, token) to nats below the best: what might come next there instead. After a rival it goes
-    on with the next frame, and hears what `after` says of the tokens so far, if it does.
-    """
+    """A transducer that hears `spoken`, one token a frame (`_` is a blank), and each label lasts a frame."""
 
     spoken: list
     rivals: dict = field(default_factory=dict)
+    """(Text so far, token) to nats below the best: what might come next there instead."""
     after: dict = field(default_factory=dict)
-    predicted: int = 0
+    """Text so far to what it hears then, whatever was spoken."""
+    texts: list = field(default_factory=lambda: [""])
+    """What was said, by the number that is the state of it."""
 
-    def begin(self, items):
-        self.said = [[] for _ in range(items)]
+    @staticmethod
+    def begin(items):
         return (np.zeros((1, items, 1), np.int64),)
 
     def predict(self, labels, states):
-        """The state is a number that stands for all that was said."""
-        self.predicted += len(labels)
         numbers = states[0][0, :, 0]
         fresh = [
             self.number("" if label == BLANK else self.texts[number] + PIECES[label])
@@ -47,10 +44,8 @@ class Network:
             self.texts.append(text)
         return self.texts.index(text)
 
-    texts: list = field(default_factory=lambda: [""])
-
     def join(self, frames, predictions):
-        scores = np.full((*frames.shape[:2], BLANK + 1), LOW, np.float32)
+        scores = np.full((*frames.shape[:2], BLANK + 2), LOW, np.float32)
         for item, row in enumerate(frames[:, :, 0].tolist()):
             text = self.texts[int(predictions[0][item, 0])]
             for place, frame in enumerate(row):
@@ -63,22 +58,11 @@ class Network:
 
 
 def say(network, *hotwords, batch=1):
-    """What is written: text, and the frame of each token. A label is one frame; the network is no RNN-T but TDT of 1."""
+    """What is written, the same for each item of a batch; and all there is about the first."""
     frames = np.tile(np.arange(len(network.spoken), dtype=np.float32)[None, :, None], (batch, 1, 1))
-    padded = np.concatenate((frames, frames[:, -1:]), axis=1)
+    lengths = np.full(batch, len(network.spoken))
     boosters = Boosters(PIECES).batch([hotwords] * batch)
-
-    class Timed:
-        begin, predict = network.begin, network.predict
-
-        @staticmethod
-        def join(frames, predictions):
-            scores = network.join(frames, predictions)
-            return np.concatenate((scores, np.zeros((*scores.shape[:2], 1), np.float32)), axis=-1)
-
-    found = search(
-        Timed(), Rules(blank=BLANK, durations=(1,)), Batch(padded, np.full(batch, len(network.spoken)), boosters)
-    )
+    found = search(network, Rules(blank=BLANK, durations=(1,)), Batch(frames, lengths, boosters))
     texts = {"".join(PIECES[label] for label in one.labels) for one in found}
     assert len(texts) == 1
     return texts.pop(), found[0]
@@ -99,11 +83,11 @@ class TestOutcome:
             (4.4, ("jon",), "▁call▁jon"),
             (4.6, ("jon",), "▁call▁john▁in"),  # more than it is worth
             (3.0, ("joni",), "▁call▁john▁in"),  # breaks off
-            (3.0, ("jon", "john"), "▁call▁jon"),
+            (3.0, ("jon", "john"), "▁call▁john▁in"),  # what was heard is expected too
             (3.0, ("call jon",), "▁call▁jon"),
             (6.0, ("call jon",), "▁call▁jon"),  # the more of it was heard, the more the rest may cost
             (3.0, ("john",), "▁call▁john▁in"),
-            (3.0, ("jon",) + tuple("qx" * n for n in range(4, 9)), "▁call▁john▁in"),  # less expected among many
+            (3.0, ("jon", *("qx" * n for n in range(4, 9))), "▁call▁john▁in"),  # less expected among many
         ],
     )
     def test_a_phrase_is_written_where_it_is_worth_it(self, below, hotwords, expected):
@@ -181,9 +165,8 @@ def test_strangers_change_nothing_and_a_batch_is_its_items(seed):
     lists = [("jab", "a b"), (), ("call in", "the", "dada"), ("on", "in", "a")]
     mixed = search(Any(), rules, Batch(rows, lengths, boosters.batch(lists)))
     for item in range(4):
-        [alone] = search(
-            Any(), rules, Batch(rows[item : item + 1], lengths[item : item + 1], boosters.batch(lists[item : item + 1]))
-        )
+        only = slice(item, item + 1)
+        [alone] = search(Any(), rules, Batch(rows[only], lengths[only], boosters.batch(lists[only])))
         for name in ("labels", "frames", "spans", "log_probs", "confidences"):
             np.testing.assert_array_equal(getattr(strange[item], name), getattr(plain[item], name))
             np.testing.assert_allclose(getattr(mixed[item], name), getattr(alone, name), rtol=1e-5, atol=1e-6)
