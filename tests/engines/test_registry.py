@@ -17,7 +17,7 @@ from stenod.options import DecodeOptions
 def model(name, quality, *languages, installed=True, aliases=(), translates=False):
     return Model(
         name=name, family="test", installed=installed, languages=languages, licence="", size_mb=1, quality=quality,
-        capabilities=Capabilities(languages=languages, translates=translates), expect="", aliases=aliases,
+        capabilities=Capabilities(languages=languages, targets=("en", "fr") if translates else ()), expect="", aliases=aliases,
     )  # fmt: skip
 
 
@@ -47,6 +47,7 @@ REGISTRY = Registry([Family("test", lambda _store: MODELS, fail), Family("sad", 
         ("auto", {"language": "DE_at"}, "many"),
         ("auto", {"language": "pt"}, "many"),
         ("auto", {"task": "translate"}, "many"),
+        ("auto", {"task": "translate", "target_language": "fr-CA"}, "many"),
         ("small-en", {}, "small-en"),
         ("small", {"language": "en"}, "small-en"),
         ("polyglot", {"language": "de-CH"}, "many"),
@@ -65,6 +66,7 @@ def test_what_a_name_means(name, options, found):
         ("small", {"language": "de"}, BadRequest, "unsupported_language", "only en"),
         ("auto", {"language": "fr"}, BadRequest, "unsupported_language", "'fr'"),
         ("small", {"task": "translate"}, BadRequest, "unsupported_task", "translate"),
+        ("many", {"task": "translate", "target_language": "de"}, BadRequest, "unsupported_language", "en, fr"),
         ("toy?cost=1", {}, ModelNotFound, "model_not_found", "toy?cost=1"),  # for operators, see configure
         ("../../etc", {}, ModelNotFound, "model_not_found", "../../etc"),
         ("", {}, ModelNotFound, "model_not_found", "no model ''"),

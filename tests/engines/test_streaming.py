@@ -15,6 +15,7 @@ import pytest
 
 from conftest import missing
 from stenod.engines.base import LoadOptions, Request
+from stenod.engines.registry import Registry
 from stenod.engines.streaming import FAMILY, engine, layout
 from stenod.engines.streaming.words import Token, transcript
 from stenod.errors import Unavailable
@@ -493,3 +494,9 @@ async def test_streams_of_many_sessions_in_a_worker(sherpa: Any):
     whole = sherpa.transcribe([Request(audio, OPTIONS) for audio, _ in spoken])
     assert finals == {number: answer.text for number, answer in enumerate(whole)}
     assert figures["states"] == 0
+
+
+def test_no_other_engine_takes_it() -> None:
+    adopted = Registry.installed().adopt(MODEL)
+    assert adopted is not None
+    assert adopted.family == "streaming"

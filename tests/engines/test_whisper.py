@@ -96,10 +96,10 @@ MIXED = [
 def test_a_folder_is_recognised_by_its_layout(place: Path, tmp_path: Path):
     model = adopted(place)
     assert (model.name, model.family, model.languages) == ("whisper-tiny-random", "whisper", ("*",))
-    assert model.capabilities.translates
+    assert model.capabilities.targets == ("en",)
     english = adopted(tiny_whisper.make(tmp_path / "mine.en", multilingual=False))
     assert english.languages == ("en",)
-    assert not english.capabilities.translates
+    assert english.capabilities.targets == ()
     assert FAMILY.adopt is not None
     (tmp_path / "mine.en" / "tokenizer.json").unlink()
     assert FAMILY.adopt(tmp_path / "mine.en") is None

@@ -49,7 +49,7 @@ def registry(installed: Sequence[str]) -> Registry:
                 family=name,
                 installed=model in installed,
                 languages=("*",),
-                capabilities=Capabilities(translates=name in {"canary", "whisper"}),
+                capabilities=Capabilities(targets=("en", "de", "fr", "es") if name in {"canary", "whisper"} else ()),
                 licence="",
                 size_mb=1,
                 quality=quality,

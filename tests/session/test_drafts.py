@@ -174,7 +174,7 @@ def _models(store: Store) -> Sequence[Model]:
     return (
         Model(
             name="accurate", quality=80, languages=("*",),
-            capabilities=replace(can, languages=("*",), translates=True), **shared,
+            capabilities=replace(can, languages=("*",), targets=("en",)), **shared,
         ),
         Model(name="quick", quality=20, languages=("en",), capabilities=replace(can, streams=True), **shared),
     )  # fmt: skip

@@ -33,9 +33,12 @@ class Capabilities:
     confidence: bool = False
     vocabulary: bool = False
     """Takes hotwords itself."""
-    translates: bool = False
+    targets: tuple[str, ...] = ()
+    """ISO 639-1 codes it translates into; empty where it does not translate."""
     uniform: bool = False
     """Every request of a batch must carry the same options."""
+    ragged: bool = False
+    """Unequal lengths in a batch cost it little: it groups or packs them itself."""
     streams: bool = False
     """Is a StreamingEngine."""
     append_only: bool = False

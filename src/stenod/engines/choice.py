@@ -41,12 +41,12 @@ class Choice:
         for name in (*others, *([] if drafts is None else [drafts])):
             self._offer(name)
         self.default = None if model == AUTO else self._offer(model)
-        self._chosen: dict[tuple[str, str | None, str], Model] = {}
+        self._chosen: dict[tuple[str, str | None, str, str | None], Model] = {}
         self._looked = time.monotonic()
 
     def model(self, options: DecodeOptions) -> Model:
         """The model that `options` get. Raises ModelNotFound, BadRequest, and Unavailable for one that cannot load."""
-        key = options.model, options.language, options.task
+        key = options.model, options.language, options.task, options.target_language
         known = self._chosen.get(key)
         if known is None:
             known = self._search(options)

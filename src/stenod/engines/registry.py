@@ -188,8 +188,12 @@ def _obstacle(model: Model, options: DecodeOptions) -> tuple[str, str] | None:
                 "unsupported_language",
                 f"the model {model.name!r} does not do {options.language!r}, only {languages}",
             )
-    if options.task == "translate" and not model.capabilities.translates:
+    targets = model.capabilities.targets
+    if options.task == "translate" and not targets:
         return "unsupported_task", f"the model {model.name!r} does not translate"
+    target = options.target_language
+    if options.task == "translate" and target is not None and _primary(target) not in targets:
+        return "unsupported_language", f"the model {model.name!r} translates into {', '.join(targets)}, not {target!r}"
     return None
 
 

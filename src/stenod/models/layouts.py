@@ -24,7 +24,9 @@ class Layout:
 
 LAYOUTS: Final = (
     Layout(("encoder-model*.onnx", "decoder*-model*.onnx", "vocab.txt"), ("*.onnx.*", "config.*")),  # onnx-asr
-    Layout(("encoder*.onnx", "decoder*.onnx", "joiner*.onnx", "tokens.txt"), ("*.onnx.*", "*.weights")),  # sherpa-onnx
+    Layout(
+        ("encoder*.onnx", "decoder*.onnx", "joiner*.onnx", "tokens.txt"), ("*.onnx.*", "*.weights", "*.data")
+    ),  # sherpa-onnx
     Layout(("encoder*.onnx", "decoder*.onnx", "tokens.txt"), ("*.onnx.*",)),  # sherpa-onnx, attention
     Layout(("model*.onnx", "vocab.txt"), ("*.onnx.*", "config.*")),  # onnx-asr, CTC
     Layout(("model*.onnx", "tokens.txt"), ("*.onnx.*",)),  # sherpa-onnx, CTC

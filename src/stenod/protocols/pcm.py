@@ -183,6 +183,7 @@ def _options(fields: Fields, defaults: Options) -> Options:
             min_speech=fields.number("min_speech", turns.min_speech, 0.0, 5.0),
             min_silence=fields.number("min_silence", turns.min_silence, MIN_SILENCE_FLOOR, 30.0),
             padding=fields.number("padding", turns.padding, 0.0, 5.0),
+            turn_threshold=fields.number("turn_threshold", turns.turn_threshold or 0.0, 0.0, 1.0) or None,
         ),
         decode=asked,
         revision=replace(asked, model=second) if second else None,

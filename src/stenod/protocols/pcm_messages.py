@@ -50,6 +50,8 @@ class Query(TypedDict, total=False):
     """Seconds of silence after which an utterance is over."""
     padding: Annotated[float, Ge(0), Le(5)]
     """Seconds decoded ahead of the detected beginning."""
+    turn_threshold: Annotated[float, Ge(0), Le(1)]
+    """End an utterance where the model believes this strongly that the speaker has finished, if it tells; 0 for never."""
     partials: bool
     """Whether text is sent before it is final."""
     partial_interval: Annotated[float, Ge(0.1), Le(60)]

@@ -166,6 +166,9 @@ class EndpointingSettings(Group):
     """Seconds of silence that end an utterance."""
     padding: Annotated[float, Field(ge=0, le=5)] = 0.3
     """Seconds decoded ahead of the detected beginning."""
+    turn_threshold: Annotated[float, Field(gt=0, le=1)] | None = None
+    """End an utterance before the silence does, where the model itself believes this strongly (0 to 1) that the speaker has
+    finished; models that tell no end of turn are not concerned."""
 
 
 class Stream(Group):
@@ -231,6 +234,7 @@ class Settings(BaseSettings):
                 min_speech=ends.min_speech,
                 min_silence=ends.min_silence,
                 padding=ends.padding,
+                turn_threshold=ends.turn_threshold,
             ),
             decode=DecodeOptions(model=self.model.name),
             drafts=self.model.drafts,

@@ -38,7 +38,7 @@ def _can(languages: Sequence[str]) -> Capabilities:
         max_batch=16,
         max_seconds=40.0,
         confidence=True,
-        translates=True,
+        targets=tuple(languages),
         precisions=("fp32", "fp16", "int8"),
         devices=("cpu", "cuda"),
     )

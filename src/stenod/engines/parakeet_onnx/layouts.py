@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stenod.errors import Unavailable
+from stenod.models import onnx_file
 
 PRECISIONS: Final = ("fp32", "fp16", "int8")
 BLANK: Final = "<blk>"
@@ -77,7 +78,7 @@ def layout(folder: Path) -> Layout | None:
             others = [_file(names, stem, (precision, *PRECISIONS)) for stem in decoders]
             if found is not None and all(others):
                 forms[precision] = Form(folder / found, tuple(folder / name for name in others if name is not None))
-        if forms:
+        if forms and not any(_streams(form.encoder) for form in forms.values()):
             return Layout(folder, folder / vocabulary, forms, _config(folder))
     return None
 
@@ -93,6 +94,14 @@ def vocabulary(path: Path) -> list[str]:
     if sorted(known) != list(range(len(known))) or not tokens or tokens[-1] != BLANK:
         raise Unavailable(f"{path.name} is not whole: numbers must run from 0 to that of {BLANK}, the last")
     return tokens
+
+
+def _streams(encoder: Path) -> bool:
+    """Whether the graph hears a stretch piece by piece: another engine's."""
+    try:
+        return onnx_file.read(encoder).streams
+    except (OSError, ValueError):
+        return False
 
 
 def _file(names: set[str], stem: str, precisions: Sequence[str]) -> str | None:

@@ -44,7 +44,7 @@ def _can(languages: Sequence[str], *, translates: bool) -> Capabilities:
         words=True,
         confidence=True,
         vocabulary=True,
-        translates=translates,
+        targets=("en",) if translates else (),
         precisions=("fp32", "fp16", "int8"),
         devices=("cpu", "cuda"),
     )
