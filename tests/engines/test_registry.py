@@ -17,7 +17,8 @@ from stenod.options import DecodeOptions
 def model(name, quality, *languages, installed=True, aliases=(), translates=False):
     return Model(
         name=name, family="test", installed=installed, languages=languages, licence="", size_mb=1, quality=quality,
-        capabilities=Capabilities(languages=languages, targets=("en", "fr") if translates else ()), expect="", aliases=aliases,
+        capabilities=Capabilities(languages=languages, targets=("en", "fr") if translates else ()),
+        expect="", aliases=aliases,
     )  # fmt: skip
 
 

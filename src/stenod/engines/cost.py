@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-_MEMORY: Final = 0.95
-"""What each batch leaves of the weight of those before it: the last twenty count."""
+_MEMORY: Final = 0.98
+"""What each batch leaves of the weight of those before it: the last fifty count."""
 
 _PRIOR: Final = 0.003
 """Weight, in squared lengths, of the guess that all of it goes by the second: batches of one length tell no better."""
@@ -40,6 +40,11 @@ class Cost:
     def known(self) -> bool:
         """Whether enough has been seen to rely on it."""
         return self._weight >= _SURE * 0.9
+
+    @property
+    def typical(self) -> float:
+        """Seconds of work of the batches lately, on average."""
+        return self._y / self._weight if self._weight else 0.0
 
     def of(self, seconds: float, batches: int = 1) -> float:
         """Seconds of work that `seconds` of audio in so many batches will take; 0 while nothing is known."""

@@ -155,7 +155,7 @@ class PocketSphinx:
             self._free.append(voice)
 
 
-def _models(store: Store) -> Sequence[Model]:
+def _models(store: Store) -> Sequence[Model]:  # noqa: ARG001 it needs no files
     """The one model, which comes with the package."""
     return (
         Model(

@@ -26,10 +26,10 @@ LAYOUTS: Final = (
     Layout(("encoder-model*.onnx", "decoder*-model*.onnx", "vocab.txt"), ("*.onnx.*", "config.*")),  # onnx-asr
     Layout(
         ("encoder*.onnx", "decoder*.onnx", "joiner*.onnx", "tokens.txt"), ("*.onnx.*", "*.weights", "*.data")
-    ),  # sherpa-onnx
-    Layout(("encoder*.onnx", "decoder*.onnx", "tokens.txt"), ("*.onnx.*",)),  # sherpa-onnx, attention
+    ),  # sherpa
+    Layout(("encoder*.onnx", "decoder*.onnx", "tokens.txt"), ("*.onnx.*",)),  # sherpa, attention
     Layout(("model*.onnx", "vocab.txt"), ("*.onnx.*", "config.*")),  # onnx-asr, CTC
-    Layout(("model*.onnx", "tokens.txt"), ("*.onnx.*",)),  # sherpa-onnx, CTC
+    Layout(("model*.onnx", "tokens.txt"), ("*.onnx.*",)),  # sherpa, CTC
     Layout(("*.nemo",)),
     Layout(("model.bin", "config.json", "vocabulary.*"), ("tokenizer.json", "preprocessor_config.json")),  # CTranslate2
     Layout(("config.json", "model.safetensors")),  # MLX

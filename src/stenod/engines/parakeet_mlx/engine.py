@@ -108,14 +108,14 @@ class Transducer:
         for item, row in enumerate(rows):
             projected[item, : len(row)] = row
         size = len(self.vocabulary)
-        boosting = self._boosters.batch([request.options.hotwords for request in batch], size)
+        boosters = self._boosters.batch([request.options.hotwords for request in batch])
         masks = [allowed(self.vocabulary, request.options.language) for request in batch]
         free = (
             None
             if all(mask is None for mask in masks)
             else np.stack([np.ones(size, bool) if mask is None else mask for mask in masks])
         )
-        found = search(self._networks, self._rules, Batch(projected, lengths, boosting, allowed=free))
+        found = search(self._networks, self._rules, Batch(projected, lengths, boosters, allowed=free))
         return [self._tokens(one) for one in found]
 
     def _tokens(self, found: Hypothesis) -> list[Token]:

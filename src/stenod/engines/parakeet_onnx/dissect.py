@@ -91,36 +91,38 @@ def dissect(model: Graph, found: Roles) -> Parts | None:
     if len(frames) != 1 or len(predictions) != 1:
         return None
     targets = [name for name in (found.targets, found.lengths, *found.states) if name is not None]
+    types = {value.name: value.type.tensor_type.elem_type for value in (*model.graph.input, *model.graph.output)}
     return Parts(
-        project=part(model, [found.encoded], frames),
-        predict=part(model, targets, [*predictions, *found.next_states]),
-        join=part(model, [*frames, *predictions], [scores]),
+        project=part(model, types, [found.encoded], frames),
+        predict=part(model, types, targets, [*predictions, *found.next_states]),
+        join=part(model, types, [*frames, *predictions], [scores]),
         frames=frames[0],
         prediction=predictions[0],
         scores=scores,
     )
 
 
-def part(model: Graph, inputs: Iterable[str], outputs: Iterable[str]) -> Graph:
-    """The graph that makes `outputs` of those of `inputs` that they depend on.
+def part(model: Graph, types: dict[str, int], inputs: Iterable[str], outputs: Iterable[str]) -> Graph:
+    """The graph that makes `outputs` of those of `inputs` that they depend on; element `types` by name, where known.
 
-    Shapes are left open, so that items can be many; types too, but of the model's own inputs.
+    Shapes are left open, so that items can be many.
     """
     from onnx import GraphProto, ModelProto, ValueInfoProto  # noqa: PLC0415 heavy
 
     given, wanted = list(inputs), list(outputs)
     kept = _upstream(model, wanted, stop=set(given))
     used = {name for node in kept for name in node.input} | set(wanted)
-    types = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
+
+    def value(name: str) -> Any:
+        made = ValueInfoProto(name=name)
+        if name in types:
+            made.type.tensor_type.elem_type = types[name]
+        return made
+
     graph = GraphProto(name="part", node=kept)
     graph.initializer.extend(weight for weight in model.graph.initializer if weight.name in used)
-    for name in given:
-        if name in used:
-            value = ValueInfoProto(name=name)
-            if name in types:
-                value.type.tensor_type.elem_type = types[name]
-            graph.input.append(value)
-    graph.output.extend(ValueInfoProto(name=name) for name in wanted)
+    graph.input.extend(value(name) for name in given if name in used)
+    graph.output.extend(value(name) for name in wanted)
     cut = ModelProto(ir_version=model.ir_version, graph=graph, functions=model.functions)
     cut.opset_import.extend(model.opset_import)
     return cut

@@ -31,6 +31,8 @@ class Graph:
     session: Any
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    types: Mapping[str, type[np.generic]]
+    """Element types of the session's inputs, by name."""
 
     @classmethod
     def of(cls, session: Any, inputs: tuple[str, ...] = (), outputs: tuple[str, ...] = ()) -> Graph:
@@ -39,15 +41,15 @@ class Graph:
             session,
             inputs or tuple(value.name for value in session.get_inputs()),
             outputs or tuple(value.name for value in session.get_outputs()),
+            {value.name: TYPES[value.type][0] for value in session.get_inputs()},
         )
 
     def __call__(self, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
         """Run it."""
-        types = {value.name: TYPES[value.type][0] for value in self.session.get_inputs()}
         feed = {
-            name: array.astype(types[name], copy=False)
+            name: array.astype(self.types[name], copy=False)
             for name, array in zip(self.inputs, arrays, strict=True)
-            if name in types  # what a part does not depend on is no input of it
+            if name in self.types  # what a part does not depend on is no input of it
         }
         answer: list[NDArray[Any]] = self.session.run(list(self.outputs), feed)
         return answer

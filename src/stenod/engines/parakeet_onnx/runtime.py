@@ -53,6 +53,9 @@ class Runtime:
         settings = rt.SessionOptions()
         settings.intra_op_num_threads = self.threads
         settings.log_severity_level = 3
+        if not isinstance(model, Path):
+            # what is left out are layouts of convolutions; with them, taken on half precision, 1.31 crashes on a processor
+            settings.graph_optimization_level = rt.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
         source = str(model) if isinstance(model, Path) else model.SerializeToString()
         try:
             return rt.InferenceSession(source, settings, providers=self._providers())
