@@ -35,6 +35,7 @@ Language: TypeAlias = Annotated[
     str | None, typer.Option("--language", metavar="TAG", help="What is spoken, like en or en-GB.")
 ]
 ModelName: TypeAlias = Annotated[str | None, flag("model.name")]
+ModelDirectory: TypeAlias = Annotated[str | None, flag("model.directory")]
 LogLevel: TypeAlias = Annotated[str | None, flag("server.log_level")]
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from stenod.cli.fetching import Fetching
-from stenod.cli.flags import Config, flag, loaded
+from stenod.cli.flags import Config, ModelDirectory, loaded
 from stenod.engines.base import Model
 from stenod.engines.registry import Registry
 from stenod.errors import ModelNotFound, Unavailable
@@ -27,7 +27,6 @@ HEADINGS = ("name", "engine", "installed", "download", "memory", "languages", "l
 
 app = typer.Typer(help="List the models; pull, remove, or find one.", invoke_without_command=True)
 
-Directory = Annotated[str | None, flag("model.directory")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A name from `stenod models`.", show_default=False)]
 Repository = Annotated[
     str,
@@ -54,7 +53,7 @@ class Row:
 def models(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
-    directory: Directory = None,
+    directory: ModelDirectory = None,
     config: Config = None,
 ) -> None:
     """List the models, the best first, and what keeps an engine from being used."""

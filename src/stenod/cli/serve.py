@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from stenod import __version__
-from stenod.cli.flags import Config, LogLevel, ModelName, flag, loaded
+from stenod.cli.flags import Config, LogLevel, ModelDirectory, ModelName, flag, loaded
 from stenod.cli.logs import set_up
 from stenod.engines.base import Model
 from stenod.engines.registry import AUTO, Registry
@@ -30,6 +30,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a parameter for each flag
     max_connections: Annotated[int | None, flag("server.max_connections")] = None,
     grace: Annotated[float | None, flag("server.grace")] = None,
     model: ModelName = None,
+    model_directory: ModelDirectory = None,
     log_level: LogLevel = None,
     config: Config = None,
 ) -> None:
@@ -42,6 +43,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a parameter for each flag
         "server.grace": grace,
         "server.log_level": log_level,
         "model.name": model,
+        "model.directory": model_directory,
     }
     sys.setswitchinterval(SWITCH)
     settings = loaded(flags, config).settings

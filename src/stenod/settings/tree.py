@@ -107,7 +107,9 @@ class ModelSettings(Group):
     """Further models that clients may name, as for a second pass; installed ones of any quality they may name anyway."""
     drafts: Annotated[str | None, Also(allowed="a name from `stenod models`; unset: the model itself")] = None
     """Model that decodes partials while `model.name` decodes finals: a cheap one that streams beside an accurate one."""
-    directory: Annotated[str, Field(min_length=1), Also(allowed="a folder")] = "~/.cache/stenod/models"
+    directory: Annotated[str, Field(min_length=1), Also(flag="--model-directory", allowed="a folder")] = (
+        "~/.cache/stenod/models"
+    )
     """Where models lie, one folder each; `stenod models pull` puts them there."""
     fetch: Annotated[
         Literal["auto", "never"],
