@@ -37,6 +37,7 @@ def test_nothing_is_known_at_first():
     for _ in range(6):
         cost.learn(1.0, 10.0)
     assert cost.known
+    assert cost.typical == pytest.approx(1.0)
 
 
 def test_one_hiccup_is_no_new_engine_but_a_new_speed_is_learnt():
@@ -45,6 +46,6 @@ def test_one_hiccup_is_no_new_engine_but_a_new_speed_is_learnt():
         cost.learn(0.1 * one, one)
     cost.learn(60.0, 5.0)
     assert cost.of(5.0) < 1.0
-    for one in MIXED:
+    for one in np.tile(MIXED, 3):
         cost.learn(0.4 * one, one)
     assert cost.of(5.0) == pytest.approx(2.0, rel=0.1)

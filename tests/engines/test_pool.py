@@ -93,14 +93,14 @@ async def test_partials_of_several_sessions_share_batches_and_a_lone_one_does_no
         worker.batches.clear()
         took = await streams(one, 8, 6, interval=0.2)
         assert len(worker.batches) < 0.4 * 48
-        assert sorted(took)[24] < 0.2
+        assert sorted(took)[24] < 0.25
 
 
 async def test_a_final_does_not_wait_and_takes_the_waiting_partials_with_it():
     worker = StageWorker(cost=0.02, rate=0.001)
     async with running(worker) as one:
         await ask(one, *(ticket(FILE, seconds) for seconds in (1.0, 8.0) * 5))
-        await ask(one, ticket(PARTIAL, 1.0, session="a"))
+        await ask(one, *(ticket(PARTIAL, 1.0, session=index) for index in range(8)))
         worker.batches.clear()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(one.submit, ticket(PARTIAL, 1.0, "b"))

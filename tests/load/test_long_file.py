@@ -52,9 +52,10 @@ def upload(server: Serving, path: Path) -> tuple[list[str], float]:
 
 
 @pytest.mark.slow
-def test_an_hour_takes_no_more_memory_than_minutes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["fake", "fake-streaming"])
+def test_an_hour_takes_no_more_memory_than_minutes(tmp_path: Path, model: str) -> None:
     taken = []
-    with serving("--model", "fake", STENOD_ENDPOINTING_VAD="energy") as server:
+    with serving("--model", model, STENOD_ENDPOINTING_VAD="energy") as server:
         for minutes in (3, 60):
             path = tmp_path / f"{minutes}.wav"
             times = write(path, minutes)

@@ -21,6 +21,7 @@ from stenod.engines.tones import speak
 from stenod.options import RATE
 from stenod.settings import Settings
 from support.serving import Running, said, serving
+from support.small_model import SMALL, speech
 
 pytestmark = pytest.mark.anyio
 
@@ -102,6 +103,22 @@ async def test_real_speech_on_the_embedded_engine(
         [take] = await play(server, [audio], 6.0, number)
         assert gauges(server)["restarts"] == 1
     assert take.text == re.sub(r"[.,?!]", "", text.lower())
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+async def test_the_model_that_really_decodes(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes is what comes when nothing happens: the same text, and some."""
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(pool, "STOPPED", 2.0)
+    quiet = np.zeros(RATE, np.float32)
+    parts = [part for take in speech("clean")[:3] for part in (take.samples, quiet)]
+    audio = (np.concatenate(parts) * 32767).astype(np.int16)
+    with serving(settings(str(SMALL))) as server:
+        [calm] = await play(server, [audio], 0.0, signal.SIGCONT)
+        [take] = await play(server, [audio], 5.0, number)
+        assert gauges(server)["restarts"] == 1
+    assert take.text == calm.text
+    assert len(take.text.split()) > 3
 
 
 async def test_a_worker_that_dies_again_and_again_loses_nobody_a_word() -> None:

@@ -64,9 +64,7 @@ class Pool:
         self._worker = worker
         self._keeper = Keeper(worker, name, idle_unload, self._resting, lambda: bool(self._sessions or self._states))
         self._capabilities = capabilities
-        self._queue = Queue(
-            max_batch=min(batch_size, capabilities.max_batch), uniform=capabilities.uniform, ragged=capabilities.ragged
-        )
+        self._queue = Queue(max_batch=min(batch_size, capabilities.max_batch), uniform=capabilities.uniform)
         self._waiters: dict[Ticket, _Waiter] = {}
         self._news = anyio.Event()
         self._working = False
@@ -230,8 +228,8 @@ class Pool:
     async def _timed(self, batch: list[Ticket], prepared: list[Request | Step]) -> list[Transcript]:
         """Call the worker and keep the gauges."""
         seconds = [len(one.chunk if isinstance(one, Step) else one.samples) / RATE for one in prepared]
-        size = sum(seconds) if self._capabilities.ragged else max(seconds) * len(seconds)
-        predicted = self._queue.cost.of(size)
+        padded = max(seconds) * len(seconds)
+        predicted = self._queue.cost.of(padded)
         sure = self._queue.cost.known and not any(ticket.tried for ticket in batch)
         started = time.monotonic()
         self._busy_until = started + predicted
@@ -244,7 +242,7 @@ class Pool:
             took = time.monotonic() - started
             self.gauges.busy_seconds += took
             self._busy_until = 0.0
-        self._queue.cost.learn(took, size)
+        self._queue.cost.learn(took, padded)
         return answers
 
     def _failed(self, batch: list[Ticket], error: StenodError, *, again: bool) -> None:

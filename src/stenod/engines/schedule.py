@@ -6,9 +6,9 @@ The rules:
 * Ageing: a request that has waited longer than its kind's patience is overdue, and after three batches that passed an
   overdue request over, the one that has waited longest goes first. So nothing starves, and live work keeps three quarters.
 * A batch holds requests of about the same length (within a factor of two, or all below a second, or where the padding
-  costs less than another batch; of any length where the engine groups them itself), those nearest in length to its first;
-  one of a stretch at most; and equal options where the engine needs that. While anyone is live it is capped by predicted
-  seconds of work as well, and partials join finals only while these hardly notice.
+  costs less than another batch), those nearest in length to its first; one of a stretch at most; and equal options where
+  the engine needs that. While anyone is live it is capped by predicted seconds of work as well, and partials join finals
+  only while these hardly notice.
 * Partials wait a moment for company where other sessions had partials lately: as long as it pays, never long, and never
   where anything else waits.
 * Among partials the session that was served longest ago goes first.
@@ -63,19 +63,17 @@ _SERVED: Final = 10.0
 class Queue:
     """The waiting requests of one worker."""
 
-    def __init__(  # noqa: PLR0913 each a rule's own number, by name
+    def __init__(
         self,
         *,
         max_batch: int = 1,
         uniform: bool = False,
-        ragged: bool = False,
         max_waiting: int = 64,
         max_wait: float = 1.0,
         live_cap: float = 0.3,
     ) -> None:
         self._max_batch = max_batch
         self._uniform = uniform
-        self._ragged = ragged
         self._max_waiting = max_waiting
         self._max_wait = max_wait
         self._live_cap = live_cap
@@ -202,22 +200,18 @@ class Queue:
         first, together = batch[0], [*batch, ticket]
         if ticket.alone or ticket.call != first.call or (self._uniform and ticket.options != first.options):
             return False
-        if not self._ragged and bucket(ticket.seconds) != bucket(first.seconds):
+        if bucket(ticket.seconds) != bucket(first.seconds):
             wasted = padded(together) - padded(batch) - ticket.seconds
             if self.cost.rate * wasted >= self.cost.fixed:
                 return False
         if now > self._live_until:
             return True
-        if self.cost.rate * self._size(together) > self._live_cap:
+        if self.cost.rate * padded(together) > self._live_cap:
             return False
         finals = [one for one in batch if one.kind is Kind.FINAL]
         if not finals or ticket.kind is Kind.FINAL:
             return True
-        return self.cost.rate * (self._size(together) - self._size(finals)) <= RIDE
-
-    def _size(self, batch: list[Ticket]) -> float:
-        """Seconds of audio that the engine works through."""
-        return sum(ticket.seconds for ticket in batch) if self._ragged else padded(batch)
+        return self.cost.rate * (padded(together) - padded(finals)) <= RIDE
 
     def _crowded(self, ahead: float) -> bool:
         """Whether the newest that waits would wait too long, or behind too many; files go after it and do not count."""
