@@ -90,7 +90,8 @@ class LogMel:
 def normalised(features: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean 0 and variance 1 in each band of one item, (bands, frames); a single frame becomes zero."""
     frames = features.shape[1]
-    centred: NDArray[np.float32] = features - features.mean(axis=1, keepdims=True)
+    # summed in double precision: over silence, where all are equal, nothing but zero may remain
+    centred: NDArray[np.float32] = features - features.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
     deviation = np.sqrt(np.square(centred).sum(axis=1, keepdims=True) / np.float32(max(1, frames - 1)))
     centred /= deviation + SMALLEST
     return centred

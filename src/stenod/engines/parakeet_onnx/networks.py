@@ -169,6 +169,8 @@ def decoder(runtime: Runtime, paths: tuple[Path, ...]) -> Whole | Dissected:
 
     try:
         models = [onnx.load(str(path)) for path in paths]
+        if not all(model.graph.node for model in models):
+            raise ValueError("an empty graph")  # noqa: TRY301 one answer to all that can be wrong
         model = models[0] if len(models) == 1 else dissect.fuse(*models)
     except Exception as error:
         raise Unavailable("the decoder of the model cannot be read; pull the model again") from error
