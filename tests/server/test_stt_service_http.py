@@ -140,11 +140,11 @@ async def test_stats_of_a_connection(fresh: Running) -> None:
 
 def test_a_model_that_cannot_be_loaded_and_a_server_that_closes_are_told() -> None:
     with serving(fake()) as closing:
-        closing.service.failure, closing.service.ready = "the model is broken", False
+        closing.service.upkeep.failure, closing.service.upkeep.ready = "the model is broken", False
         body = get(closing, "/health")
         assert (body["status"], body["errors"]) == ("unhealthy", ["the model is broken"])
         assert get(closing, "/stats")["error_statistics"]["circuit_breaker_states"]["transcription"] == "open"
-        closing.service.failure = None
+        closing.service.upkeep.failure = None
         assert get(closing, "/health")["warnings"] == ["the model is being loaded"]
         assert get(closing, "/stats")["whisper"]["status"] == "loading"
         closing.service.ready = True

@@ -37,8 +37,6 @@ class Capabilities:
     """ISO 639-1 codes it translates into; empty where it does not translate."""
     uniform: bool = False
     """Every request of a batch must carry the same options."""
-    ragged: bool = False
-    """Unequal lengths in a batch cost it little: it groups or packs them itself."""
     streams: bool = False
     """Is a StreamingEngine."""
     append_only: bool = False
@@ -121,7 +119,7 @@ class LoadOptions:
 
     precision: str = "auto"
     device: str = "auto"
-    batch_size: int = 4
+    batch_size: int = 16
     threads: int = 0
     """Threads inside the engine; 0 lets it choose."""
 

@@ -195,7 +195,7 @@ class Runner:
         resolved = self._recognizer.resolve(wanted)
         asked = resolved.instead_of
         if asked is not None:
-            message = f"There is no model {asked[:80]!r} here; {resolved.model!r} takes its place."
+            message = f"The model {asked[:80]!r} is not available here; {resolved.model!r} takes its place."
             warnings.append(Warned("model_fallback", message, {"asked": asked, "given": resolved.model}))
         warnings += [Warned(code, message) for code, message in resolved.warnings]
         if wanted.diarize:

@@ -130,14 +130,14 @@ class ModelSettings(Group):
         Also(alias="DEVICE", allowed="auto, cpu, cuda, cuda:N or mps"),
     ] = "auto"
     """Where the model runs; `auto` is what the engine does best. Told at the start where it has no effect."""
-    batch_size: Annotated[int, Field(ge=1, le=256), Also(alias="BATCH_SIZE")] = 4
+    batch_size: Annotated[int, Field(ge=1, le=256), Also(alias="BATCH_SIZE")] = 16
     """Most requests decoded together, where the engine can do that."""
     threads: Annotated[int, Field(ge=0, le=1024)] = 0
     """Threads inside each worker; 0 lets the engine choose."""
     workers: Annotated[int, Field(ge=0, le=256)] = 0
     """Worker processes for the model; 0 takes as many as the engine finds worth having here."""
     processing_timeout: Annotated[float, Field(gt=0, le=3600), Also(alias="PROCESSING_TIMEOUT")] = 60.0
-    """Seconds after which a decode counts as hung: its request fails and the worker is replaced."""
+    """Seconds after which a decode counts as hung: the worker is replaced and the request tried once more, on the fresh one."""
 
 
 class Audio(Group):
