@@ -13,6 +13,7 @@ import onnx
 import pytest
 
 from conftest import missing
+from stenod.decoding.transducer import Batch
 from stenod.engines.base import LoadOptions, Request
 from stenod.engines.parakeet_onnx import FAMILY
 from stenod.engines.parakeet_onnx.engine import terms
@@ -20,7 +21,7 @@ from stenod.engines.parakeet_onnx.groups import Costs
 from stenod.engines.parakeet_onnx.networks import Dissected, Whole
 from stenod.errors import BadSettings, Unavailable
 from stenod.options import DecodeOptions
-from support import tiny_onnx, tiny_parakeet
+from support import small_model, tiny_onnx, tiny_parakeet
 
 KINDS = {
     "tdt": {"kind": "tdt"},
@@ -269,6 +270,29 @@ def test_it_decodes_what_onnx_asr_decodes(folders, engines, kind, batch):
         assert [round(token.start / 0.08) for token in tokens] == list(starts)
         np.testing.assert_allclose([token.log_prob for token in tokens], log_probs, atol=1e-4)
     assert sum(map(len, found)) > batch
+
+
+@pytest.mark.parametrize("batch", [1, 4, 16])
+def test_the_small_model_says_what_it_says_in_onnx_asr(batch):
+    """Trained weights and speech: label for label from the same encodings, in any order; end to end the same words."""
+    if find_spec("onnx_asr") is None:
+        missing("the package onnx-asr")
+    import onnx_asr  # noqa: PLC0415 optional
+
+    theirs = onnx_asr.load_model("nemo-conformer-tdt", small_model.SMALL, providers=["CPUExecutionProvider"])
+    engine = load(small_model.SMALL, precision="fp32")
+    takes = small_model.speech()
+    chosen = [takes[at].samples for at in np.random.default_rng(batch).permutation(len(takes))[:batch]]
+    features, frames = engine.features(chosen)
+    encoded, ends = engine.encode(features, frames)
+    decoded = theirs.asr._decoding(encoded.transpose(0, 2, 1), ends)
+    expected = [(list(labels), list(starts)) for labels, starts, _ in decoded]
+    projected = engine.decoder.project(encoded)
+    found = engine.search(Batch(projected, ends))
+    assert [(one.labels.tolist(), one.frames.tolist()) for one in found] == expected
+    heard = transcribe(engine, chosen)
+    assert [one.text for one in heard] == theirs.recognize(chosen)
+    assert sum(len(one.words) for one in heard) >= batch
 
 
 @pytest.mark.filterwarnings("ignore")  # the toolkit's dependencies deprecate each other
