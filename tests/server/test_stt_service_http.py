@@ -147,7 +147,7 @@ def test_a_model_that_cannot_be_loaded_and_a_server_that_closes_are_told() -> No
         closing.service.upkeep.failure = None
         assert get(closing, "/health")["warnings"] == ["the model is being loaded"]
         assert get(closing, "/stats")["whisper"]["status"] == "loading"
-        closing.service.ready = True
+        closing.service.upkeep.ready = True
         closing.drain()
         ready = httpx.get(closing.http + "/health/ready")
         assert (ready.status_code, ready.json()["reason"]) == (503, "the server is shutting down")
