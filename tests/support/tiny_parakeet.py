@@ -142,7 +142,7 @@ def _configuration(kind: str, tokenizer: Path) -> dict[str, Any]:
             "fused_batch_size": -1,
             "jointnet": {"joint_hidden": 24, "activation": "relu", "dropout": 0.2},  # has a place in the names
         },
-        "decoding": {"strategy": "greedy_batch", "greedy": {"max_symbols": 10}},
+        "decoding": {"strategy": "greedy_batch", "greedy": {"max_symbols": 3}},
         "loss": {"loss_name": "default"},
     }
     if kind == "hybrid":

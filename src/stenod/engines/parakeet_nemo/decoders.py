@@ -1,7 +1,7 @@
 """From the encoder's frames to tokens: the NeMo toolkit's batched greedy searches, without the detours of `transcribe`.
 
 Label looping over the whole batch (Bataev et al., arXiv 2406.06220) for TDT (Xu et al., arXiv 2304.06795) and RNN-T; arg
-max for CTC. Confidences are the toolkit's: Tsallis entropy, blanks left out (Laptev and Ginsburg, arXiv 2212.08703).
+max for CTC. Confidences are the toolkit's: an entropy, blanks left out (Laptev and Ginsburg, arXiv 2212.08703).
 Hotwords are its phrase boosting, a tree for each request (arXiv 2508.07014). Imported in the worker only.
 """
 
@@ -17,9 +17,12 @@ import torch
 from nemo.collections.asr.parts.context_biasing import BoostingTreeModelConfig, GPUBoostingTreeModel
 from nemo.collections.asr.parts.submodules.ctc_greedy_decoding import GreedyBatchedCTCInfer
 from nemo.collections.asr.parts.submodules.rnnt_greedy_decoding import GreedyBatchedRNNTInfer, GreedyBatchedTDTInfer
+from nemo.collections.asr.parts.utils.asr_confidence_utils import ConfidenceMethodConfig
 from nemo.collections.asr.parts.utils.rnnt_utils import batched_hyps_to_hypotheses
+from omegaconf import OmegaConf
 from torch.nn.utils.rnn import pad_sequence
 
+from stenod.decoding.confidence import METHOD, Method
 from stenod.decoding.spelling import SPACE, Lexicon
 from stenod.decoding.words import Token
 from stenod.errors import Unavailable
@@ -63,6 +66,7 @@ class Transducer:
             "max_symbols_per_step": told.cfg.greedy.get("max_symbols", None) or 10,
             "preserve_frame_confidence": True,
             "exclude_blank_from_confidence": True,
+            "confidence_method_cfg": _confidence(),
         }
         if self._tdt:
             self._common |= {"durations": self._durations}
@@ -152,7 +156,9 @@ class Ctc:
     def __init__(self, net: Any, head: Any, told: Any) -> None:
         self._head = head
         self._blank = told.blank_id
-        self._search = GreedyBatchedCTCInfer(blank_id=told.blank_id, preserve_frame_confidence=True)
+        self._search = GreedyBatchedCTCInfer(
+            blank_id=told.blank_id, preserve_frame_confidence=True, confidence_method_cfg=_confidence()
+        )
         self.vocabulary = vocabulary(told, getattr(net, "tokenizer", None))
 
     def decode(
@@ -177,6 +183,12 @@ class Ctc:
                 tokens.append(Token(label, at, end, math.nan, float(sum(sure) / len(sure))))
             at = end
         return tokens
+
+
+def _confidence(method: Method = METHOD) -> Any:
+    """Every engine's way to measure confidence, in the toolkit's words."""
+    name = {"name": "max_prob"} if method.entropy == "max" else {"name": "entropy", "entropy_type": method.entropy}
+    return OmegaConf.structured(ConfidenceMethodConfig(**name, alpha=method.alpha, entropy_norm=method.norm))
 
 
 def vocabulary(told: Any, tokenizer: Any) -> list[str]:
