@@ -121,21 +121,25 @@ class Parts:
         return found
 
     def calibrate(self, samples: np.ndarray, rate: float) -> float:
-        """Set the blank's bias so that about `rate` tokens a second come of `samples`; gives the rate reached."""
+        """Set the blank's bias so that about `rate` tokens a second come of `samples`; gives the rate reached.
+
+        What one token changes changes all that follow, so the rate jumps as the bias moves: of several tries the nearest
+        is taken.
+        """
         encoded = self.encode(samples)
         self.standardise(encoded)
-        seconds = len(samples) / 16000
-        low, high, reached = 0.0, 8.0, 0.0
-        for _ in range(12):
+        before = float(self.last.bias[self.vocabulary])
+        low, high = 0.0, 8.0
+        tried: dict[float, float] = {}
+        for _ in range(10):
             bias = (low + high) / 2
-            before = float(self.last.bias[self.vocabulary])
-            self.last.bias[self.vocabulary] += bias
-            reached = self.tokens(encoded) / seconds
-            if abs(reached - rate) < 0.1:
-                break
-            self.last.bias[self.vocabulary] = before
-            low, high = (bias, high) if reached > rate else (low, bias)
-        return reached
+            self.last.bias[self.vocabulary] = before + bias
+            pieces = encoded.split(len(encoded) // 5)
+            tried[bias] = sum(self.tokens(piece) for piece in pieces) / (len(samples) / 16000)
+            low, high = (bias, high) if tried[bias] > rate else (low, bias)
+        best = min(tried, key=lambda bias: abs(tried[bias] - rate))
+        self.last.bias[self.vocabulary] = before + best
+        return tried[best]
 
 
 def speech() -> np.ndarray:
