@@ -3,11 +3,14 @@
 The whole recipe, on two CPU cores in under three hours (needs flite, torch and nemo_toolkit[asr]):
 
     python tools/small_model/corpus.py /tmp/small        # about 10 minutes: speech, with word times
-    python tools/small_model/features.py /tmp/small      # about 5 minutes: noise, echo, log-mel
-    python tools/small_model/train.py /tmp/small         # about an hour: writes /tmp/small/model.pt now and then
+    python tools/small_model/features.py /tmp/small      # about 2 minutes: noise, echo, log-mel
+    python tools/small_model/train.py /tmp/small --stop 2500 --out first.pt
+    python tools/small_model/train.py /tmp/small --start first.pt --steps 1600
     python tools/small_model/evaluate.py /tmp/small      # WER and word times on held-out phrases
     python tools/small_model/export.py /tmp/small tests/models/small
+    python tools/small_model/heldout.py tests/models/small/speech
 
+A step is about a third of a second where both cores are free.
 Loss: the alignment-restricted TDT loss of `tdt.py`, and cross-entropy of a frame classifier on the encoder, which is
 thrown away afterwards. What is written is a moving average of the weights. Seeds are fixed.
 """
@@ -35,6 +38,8 @@ from torch import Tensor
 
 STEPS: Final = 9000
 PEAK: Final = 2.5e-3
+AGAIN: Final = 1.8e-3
+"""Learning rates, at most: of a fresh model, and of one that goes on from a checkpoint."""
 WARMUP: Final = 250
 FRAMES_PER_BATCH: Final = 4800
 """Padded frames of 10 ms that one step hears: 48 s."""
@@ -108,16 +113,18 @@ def frame_labels(schedule: Schedule, ids: Tensor, counts: Tensor, frames: int, b
     return torch.where(inside.any(-1), ids.gather(1, which), blank)
 
 
-def rate(step: int, steps: int) -> float:
-    """The learning rate: up in a line, down in half a cosine."""
+def rate(step: int, steps: int, again: bool) -> float:
+    """The learning rate: up in a line, down in half a cosine; `again`: from a checkpoint, down in a line."""
+    if again:
+        return AGAIN * min((step + 1) / 50, 1 - step / steps)
     if step < WARMUP:
         return PEAK * (step + 1) / WARMUP
     return PEAK * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - WARMUP) / max(1, steps - WARMUP))))
 
 
-def average(shown: dict[str, Tensor], model: SmallModel, step: int) -> None:
+def average(shown: dict[str, Tensor], model: SmallModel, step: int, again: bool) -> None:
     """Move `shown` towards the model's weights and statistics, faster at first."""
-    keep = min(0.999, (step + 1) / (step + 20))
+    keep = min(0.998 if again else 0.999, (step + 1) / (step + 20))
     for name, value in model.state_dict().items():
         if value.dtype.is_floating_point:
             shown[name].lerp_(value, 1 - keep)
@@ -131,24 +138,31 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--save-every", type=int, default=250)
+    parser.add_argument(
+        "--start", help="a checkpoint in the folder to go on from, with a learning rate that falls to 0"
+    )
+    parser.add_argument("--stop", type=int, help="leave after so many steps of the schedule")
+    parser.add_argument("--threads", type=int, default=2, help="one is faster where the other core is busy")
     parser.add_argument("--out", default="model.pt")
     options = parser.parse_args()
     torch.manual_seed(1)
-    torch.set_num_threads(2)
+    torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
-    random = np.random.default_rng(1)
+    random = np.random.default_rng(2 if options.start else 1)
     (options.folder / "tokenizer.model").write_bytes(train_pieces())
     pieces = sentencepiece.SentencePieceProcessor(str(options.folder / "tokenizer.model"))
     found = items(options.folder, pieces)
     print(f"{len(found)} takes, {sum(len(item['mel']) for item in found) / 360000:.1f} hours", flush=True)
     model = SmallModel(pieces.get_piece_size()).train()
+    if options.start:
+        model.load_state_dict(torch.load(options.folder / options.start, weights_only=True))
     print(f"{parameters(model)} parameters", flush=True)
     shown = {name: value.clone() for name, value in model.state_dict().items()}
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK, betas=(0.9, 0.98), weight_decay=1e-3)
     sums, began = [0.0, 0.0], time.monotonic()
-    for step, group in zip(range(options.steps), batches(found, random), strict=False):
+    for step, group in zip(range(options.stop or options.steps), batches(found, random), strict=False):
         for part in optimizer.param_groups:
-            part["lr"] = rate(step, options.steps)
+            part["lr"] = rate(step, options.steps, options.start is not None)
         mel, lengths, ids, counts, schedule = collate(group, random)
         encoded, frames = model.encode(mel, lengths)
         labels = frame_labels(schedule, ids, counts, encoded.shape[1], model.blank)
@@ -160,13 +174,13 @@ def main() -> None:
         (loss + 0.5 * guide).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
         optimizer.step()
-        average(shown, model, step)
+        average(shown, model, step, options.start is not None)
         sums = [sums[0] + loss.item(), sums[1] + guide.item()]
         if step % 50 == 49:
             spent = time.monotonic() - began
             print(f"{step + 1} {spent:.0f} s: tdt {sums[0] / 50:.3f}, frames {sums[1] / 50:.3f}", flush=True)
             sums = [0.0, 0.0]
-        if step % options.save_every == options.save_every - 1 or step == options.steps - 1:
+        if step % options.save_every == options.save_every - 1 or step == (options.stop or options.steps) - 1:
             torch.save(shown, options.folder / (options.out + ".part"))
             (options.folder / (options.out + ".part")).rename(options.folder / options.out)
 
