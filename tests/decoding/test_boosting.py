@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stenod.decoding.boosting import OUTSIDE, PRIOR, SLACK, Booster, Boosters
+from stenod.decoding.boosting import OUTSIDE, PRIOR, SLACK, Booster, Boosters, value
 from stenod.decoding.spelling import Lexicon
 
 LETTERS = ["▁", *"abcdefghijklmnopqrstuvwxyz'", "<blk>"]
@@ -12,7 +12,7 @@ PIECES = [
 
 
 def booster(vocabulary, *phrases):
-    return Booster(Lexicon(vocabulary), phrases, score=1.0)
+    return Booster(Lexicon(vocabulary), phrases)
 
 
 def walk(one, vocabulary, texts):
@@ -68,7 +68,7 @@ class TestBooster:
         one = booster(PIECES, "new york")
         state, matched = walk(one, PIECES, texts)
         assert one.ends(state)
-        assert matched[-1] == len("newyork")
+        assert matched[-1] == value(len("newyork"))
 
     @pytest.mark.parametrize(
         ("texts", "expected"),
@@ -85,7 +85,7 @@ class TestBooster:
     )
     def test_how_many_letters_are_matched(self, texts, expected):
         one = booster(LETTERS, "new york", "york city")
-        assert walk(one, LETTERS, texts)[1] == expected
+        assert walk(one, LETTERS, texts)[1] == [value(letters) for letters in expected]
 
     def test_phrases_that_cannot_be_spelled_match_nothing(self):
         one = booster(LETTERS, "42")
@@ -95,9 +95,9 @@ class TestBooster:
     @pytest.mark.parametrize(
         ("texts", "promise"),
         [
-            ("n", 1 + SLACK),  # a beginning may be behind by so much
-            ("newer", 5 + SLACK),
-            ("newer▁yor", 9 - PRIOR * np.log(2)),  # near its end no more than the whole is worth
+            ("n", value(1) + SLACK),  # a beginning may be behind by so much
+            ("newer", value(5) + SLACK),
+            ("newer▁yor", value(9) - PRIOR * np.log(2)),  # near its end no more than the whole is worth
         ],
     )
     def test_how_far_a_path_may_fall_behind(self, texts, promise):
@@ -110,7 +110,7 @@ class TestBooster:
         steps = one.steps(state)
         assert [LETTERS[token] for token in steps.tokens] == ["e", "u"]
         assert dict(zip(steps.tokens.tolist(), steps.targets.tolist(), strict=True)) == one.arcs(state)
-        assert steps.worths.tolist() == [2.0, 2.0]
+        assert steps.worths.tolist() == [value(2)] * 2
         assert steps.promises.tolist() == [one.promise(target) for target in steps.targets.tolist()]
 
     def test_twenty_thousand_phrases_cost_what_is_visited(self):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stenod.decoding.boosting import SCORE, Boosters
+from stenod.decoding.boosting import Boosters, value
 from stenod.decoding.confidence import METHOD, measure
 from stenod.decoding.ctc import greedy
 from stenod.decoding.spotting import spot
@@ -96,7 +96,7 @@ class TestHotwords:
     def test_a_phrase_wins_where_it_was_nearly_heard(self, hotwords, expected):
         assert text(LETTERS, network(LETTERS, self.HEARD, self.RIVALS), *hotwords) == expected
 
-    @pytest.mark.parametrize(("below", "expected"), [(5.9, "iron"), (6.1, "irun")])
+    @pytest.mark.parametrize(("below", "expected"), [(value(4) - 0.1, "iron"), (value(4) + 0.1, "irun")])
     def test_it_wins_up_to_what_it_is_worth(self, below, expected):
         assert text(LETTERS, network(LETTERS, "irun", [(2, "o", below)]), "iron") == expected
 
@@ -162,6 +162,6 @@ class TestHotwords:
         cost = (rows.max(axis=1) - rows[frames, labels]).sum()
         [tokens] = greedy(rows[None], [40], blank=28, seconds=0.02, boosters=[booster])
         said = f" {spell(words(tokens, LETTERS))} "
-        worth = sum(SCORE * len(one.replace(" ", "")) * said.count(f" {one} ") for one in phrases)
+        worth = sum(value(len(one.replace(" ", ""))) * said.count(f" {one} ") for one in phrases)
         assert cost <= worth
         assert (cost == 0) == (labels == rows.argmax(axis=1)).all()

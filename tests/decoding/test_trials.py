@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from stenod.decoding.boosting import Boosters
+from stenod.decoding.boosting import Boosters, value
 from stenod.decoding.spelling import SPACE
 from stenod.decoding.transducer import Batch, Rules, search
+from stenod.decoding.trials import Move, Trial
 
 PIECES = [SPACE, *"abcdefghijklmnopqrstuvwxyz", "▁j", "▁jo", "on", "▁call", "▁in", "▁the", "▁ca", "▁k"]
 BLANK = len(PIECES)
@@ -80,14 +81,14 @@ class TestOutcome:
             (3.0, (), "▁call▁john▁in"),
             (3.0, ("zebra",), "▁call▁john▁in"),
             (3.0, ("jon",), "▁call▁jon"),
-            (4.4, ("jon",), "▁call▁jon"),
-            (4.6, ("jon",), "▁call▁john▁in"),  # more than it is worth
+            (value(3) - 0.1, ("jon",), "▁call▁jon"),
+            (value(3) + 0.1, ("jon",), "▁call▁john▁in"),  # more than it is worth
             (3.0, ("joni",), "▁call▁john▁in"),  # breaks off
             (3.0, ("jon", "john"), "▁call▁john▁in"),  # what was heard is expected too
             (3.0, ("call jon",), "▁call▁jon"),
             (6.0, ("call jon",), "▁call▁jon"),  # the more of it was heard, the more the rest may cost
             (3.0, ("john",), "▁call▁john▁in"),
-            (3.0, ("jon", *("qx" * n for n in range(4, 9))), "▁call▁john▁in"),  # less expected among many
+            (3.0, ("jon", *("qx" * n for n in range(4, 14))), "▁call▁john▁in"),  # less expected among many
         ],
     )
     def test_a_phrase_is_written_where_it_is_worth_it(self, below, hotwords, expected):
@@ -125,6 +126,27 @@ class TestOutcome:
     def test_a_part_of_a_word_is_no_phrase(self):
         network = Network(["▁the", "▁j", "o", "i", "n"], {("▁the▁j", "on"): 1.0}, {"▁the▁jon": "i", "▁the▁joni": "_"})
         assert say(network, "jon")[0] == "▁the▁join"
+
+
+@pytest.mark.parametrize(
+    ("below", "frame", "span", "expected"),
+    [
+        (2.0, 4, 3, 1),  # on to where the next word begins
+        (2.0, 5, 3, 2),
+        (2.0, 4, 1, 1),
+        (2.0, 4, 0, 0),
+        (2.0, 7, 3, 3),  # none begins
+        (0.0, 4, 3, 3),  # the network's own choice: its guess is as good as ever
+    ],
+)
+def test_a_phrase_does_not_pass_over_the_next_word(below, frame, span, expected):
+    booster = Boosters(PIECES).of(("jo",))
+    assert booster is not None
+    trial = Trial(booster, [1, 5, 7])
+    log_probs = np.full(BLANK + 1, -20.0)
+    log_probs[[PIECES.index("▁ca"), PIECES.index("▁jo"), PIECES.index("▁j")]] = -0.1, -0.1 - below, -0.1 - below
+    assert trial.decide(log_probs, PIECES.index("▁ca" if below else "▁jo")) == (PIECES.index("▁jo"), Move.STAKE)
+    assert trial.pace(frame, span) == expected
 
 
 def test_items_go_back_each_for_itself():

@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 
 from stenod.decoding.spelling import SPACE, Lexicon
 
-SCORE: Final = 1.5
-"""Nats that each letter of a phrase is worth; this and the next two by measurement (`bench/hotwords.py`)."""
+SCORE: Final = 2.0
+"""A phrase is worth this many nats times its letters to the power of GROWTH. All four are measured (`bench/hotwords.py`)."""
 
-PRIOR: Final = 1.0
+GROWTH: Final = 0.75
+"""Below 1, since a long word that is nearly another one costs no more to be mistaken for it than a short one does."""
+
+PRIOR: Final = 0.75
 """A phrase is worth less by so many times the logarithm of how many there are, for any of them is then less expected."""
 
 SLACK: Final = 3.0
@@ -34,6 +37,11 @@ OUTSIDE: Final = 0
 
 _LAST: Final = "\U0010ffff"
 """Sorts after every spelling."""
+
+
+def value(letters: int) -> float:
+    """What so many letters of a phrase are worth, in nats."""
+    return float(SCORE * letters**GROWTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +70,12 @@ class Booster:
     From a broken-off match the search falls back to the longest other beginning that fits, or to `OUTSIDE`.
     """
 
-    def __init__(self, lexicon: Lexicon, phrases: Sequence[str], score: float = SCORE) -> None:
+    def __init__(self, lexicon: Lexicon, phrases: Sequence[str]) -> None:
         self.lexicon = lexicon
         self.spellings: list[str] = sorted({spelt for phrase in phrases for spelt in lexicon.spell(phrase)})
         """Each begins with a space."""
         self.prior = PRIOR * math.log(max(1, len(phrases)))
         """What a phrase must be worth before it is worth anything, in nats."""
-        self._score = score
         self._nodes: list[Node] = [Node(0, len(self.spellings), 0)]
         self._numbers: dict[Node, int] = {self._nodes[0]: OUTSIDE}
         self._arcs: dict[int, dict[int, int]] = {}
@@ -135,7 +142,7 @@ class Booster:
     def worth(self, state: int) -> float:
         """What has been matched is worth, once it is a whole phrase, in nats."""
         matched = self._matched(state)
-        return self._score * (len(matched) - matched.count(SPACE))
+        return value(len(matched) - matched.count(SPACE))
 
     def promise(self, state: int) -> float:
         """What a path to `state` may have cost at most, in nats, to be worth going on with."""
@@ -143,7 +150,7 @@ class Booster:
         if promise is None:
             node = self._nodes[state]
             letters = max((len(one) - one.count(SPACE) for one in self.spellings[node.low : node.high]), default=0)
-            promise = min(self._score * letters - self.prior, self.worth(state) + SLACK)
+            promise = min(value(letters) - self.prior, self.worth(state) + SLACK)
             self._promises[state] = promise
         return promise
 
@@ -184,7 +191,6 @@ class Boosters:
 
     vocabulary: Sequence[str]
     """The text of each token."""
-    score: float = SCORE
     keep: int = 16
     """How many lists are remembered."""
     most: int = 100_000
@@ -201,7 +207,7 @@ class Boosters:
             return None
         booster = self._known.pop(phrases, None)
         if booster is None or len(booster) > self.most:
-            booster = Booster(self._lexicon, phrases, self.score)
+            booster = Booster(self._lexicon, phrases)
         self._known[phrases] = booster
         while len(self._known) > self.keep:
             self._known.popitem(last=False)

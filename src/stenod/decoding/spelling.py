@@ -32,6 +32,8 @@ class Lexicon:
         """Whether spaces are tokens of their own, as in vocabularies of characters."""
         self.spaces = frozenset(number for text, number in self.ids.items() if text[0] == SPACE)
         """The tokens that begin a word, or are a space."""
+        self.starts = sorted(self.spaces)
+        """The same, in order."""
         self._alphabet = frozenset("".join(self.ids))
 
     def spell(self, phrase: str) -> set[str]:

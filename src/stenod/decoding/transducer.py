@@ -9,8 +9,8 @@ and taken back where they do not come out whole (`trials`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
@@ -129,7 +129,9 @@ class _Place:
 class Search:
     """One batch on its way. Arrays shrink as items end: index k is item `items[k]`."""
 
-    def __init__(self, networks: Networks, rules: Rules, batch: Batch) -> None:
+    def __init__(
+        self, networks: Networks, rules: Rules, batch: Batch, trials: Mapping[int, Trial] | None = None
+    ) -> None:
         self.networks = networks
         self.rules = rules
         self.projected = batch.projected
@@ -138,8 +140,7 @@ class Search:
         self.times: Ints = np.zeros_like(self.items)
         self.here: Ints = np.zeros_like(self.items)
         """Labels already on the frame at `times`."""
-        boosters = enumerate(batch.boosters or ())
-        self.trials = {item: Trial(booster) for item, booster in boosters if booster is not None}
+        self.trials = dict(trials or {})
         self.places: dict[int, _Place] = {}
         """Where the items with a hotword on trial return to if it fails."""
         self.allowed = None if batch.allowed is None else batch.allowed[self.items]
@@ -178,15 +179,17 @@ class Search:
         found = chosen != blank
         self.here[places > 0] = 0
         self.times += places
-        back = self._try(scores[rows, places, : blank + 1], chosen) if self.trials else np.zeros_like(found)
-        found &= ~back
+        back, skip = np.zeros_like(found), span
+        if self.trials:
+            back, skip = self._try(scores[rows, places, : blank + 1], chosen, span)
+            found &= ~back
         if found.any():
             self._emit(scores[rows[found], places[found], : blank + 1], chosen[found], span[found], found)
         # a label may stay on its frame; a blank, and the last label that a frame may have, move on
-        self.here = np.where(found & (span == 0), self.here + 1, np.where(back, self.here, 0))
+        self.here = np.where(found & (skip == 0), self.here + 1, np.where(back, self.here, 0))
         full = self.here >= self.rules.most
         self.here[full] = 0
-        self.times += np.where(back, 0, np.where(full | ~found, np.maximum(span, 1), span))
+        self.times += np.where(back, 0, np.where(full | ~found, np.maximum(skip, 1), skip))
         for at in np.flatnonzero(self.times >= self.ends).tolist() if self.trials else ():
             trial = self.trials.get(int(self.items[at]))
             if trial is not None and trial.finish() is Move.BACK:
@@ -194,9 +197,12 @@ class Search:
                 found[at] = False
         return chosen, found
 
-    def _try(self, scores: NDArray[np.float32], chosen: Ints) -> NDArray[np.bool_]:
-        """Let hotwords change the labels in `chosen`, given scores (items, labels); which items went back instead."""
-        back = np.zeros(len(chosen), bool)
+    def _try(self, scores: NDArray[np.float32], chosen: Ints, span: Ints) -> tuple[NDArray[np.bool_], Ints]:
+        """Let hotwords change the labels in `chosen`, given scores (items, labels).
+
+        Gives the items that went back instead, and how many frames each is to go on.
+        """
+        back, skip = np.zeros(len(chosen), bool), span.copy()
         for at in np.flatnonzero(chosen != self.rules.blank).tolist():
             item = int(self.items[at])
             trial = self.trials.get(item)
@@ -206,6 +212,7 @@ class Search:
             if self.allowed is not None:
                 log_probs[:-1][~self.allowed[at]] = -np.inf
             chosen[at], move = trial.decide(log_probs, int(chosen[at]))
+            skip[at] = trial.pace(int(self.times[at]), int(span[at]))
             if move is Move.STAKE:
                 self.places[item] = _Place(
                     int(self.times[at]),
@@ -217,7 +224,7 @@ class Search:
             elif move is Move.BACK:
                 self._return(at)
                 back[at] = True
-        return back
+        return back, skip
 
     def _return(self, at: int) -> None:
         """Put an item back to where its trial began, and forget what it has said since."""
@@ -287,10 +294,23 @@ class Search:
 
 
 def search(networks: Networks, rules: Rules, batch: Batch) -> list[Hypothesis]:
-    """What each item says, greedily."""
-    one = Search(networks, rules, batch)
+    """What each item says, greedily; those with hotwords are searched a second time, with them."""
+    plain = _run(Search(networks, rules, batch), len(batch.lengths))
+    boosters = {item: booster for item, booster in enumerate(batch.boosters or ()) if booster is not None}
+    if not boosters:
+        return plain
+    trials = {}
+    for item, booster in boosters.items():
+        begins = np.isin(plain[item].labels, booster.lexicon.starts)
+        trials[item] = Trial(booster, plain[item].frames[begins].tolist())
+    lengths = np.where([item in boosters for item in range(len(plain))], batch.lengths, 0)
+    tried = _run(Search(networks, rules, replace(batch, lengths=lengths), trials), len(plain))
+    return [tried[item] if item in boosters else one for item, one in enumerate(plain)]
+
+
+def _run(one: Search, batch: int) -> list[Hypothesis]:
     one.run()
-    return _hypotheses(one.emitted, len(batch.lengths))
+    return _hypotheses(one.emitted, batch)
 
 
 def log_softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:

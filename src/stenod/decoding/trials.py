@@ -9,6 +9,8 @@ own states for the way back.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
@@ -51,10 +53,11 @@ class _Place:
 
 
 class Trial:
-    """The hotwords of one item, along its search."""
+    """The hotwords of one item, along its search; `starts` are the frames where a search without them begins words."""
 
-    def __init__(self, booster: Booster) -> None:
+    def __init__(self, booster: Booster, starts: Sequence[int] = ()) -> None:
         self._booster = booster
+        self._starts = starts
         self._state = booster.start
         self._cost = 0.0
         self._place: _Place | None = None
@@ -76,6 +79,17 @@ class Trial:
             return plain, Move.ON
         self._place = _Place(self._state, choices[:-1])
         return self._take(choices[-1], Move.STAKE)
+
+    def pace(self, frame: int, span: int) -> int:
+        """How many frames to go on after a label at `frame` that the network gives so many frames, `span`.
+
+        What the network guesses after a spelling that it did not expect may pass over the next word; so after such a phrase
+        the search goes on no later than where, without hotwords, the next word begins.
+        """
+        if self._place is None or self._cost == 0 or not self._booster.ends(self._state):
+            return span
+        after = bisect_right(self._starts, frame)
+        return min(span, self._starts[after] - frame) if after < len(self._starts) else span
 
     def finish(self) -> Move:
         """At the end of the audio: `ON` where what was written may stand, else `BACK`."""
