@@ -196,6 +196,7 @@ def main() -> None:
         "version": "2",
         "model_author": "NeMo",
         "comment": "random weights",
+        "url": "in the shape of nvidia/parakeet-tdt-0.6b-v3",  # sherpa-onnx tells a TDT model by this
         "feat_dim": "128",
     }
     save(folder / "encoder-model.onnx", parts.encoder, metadata)
