@@ -95,7 +95,6 @@ def export(model: SmallModel, target: Path) -> None:
     fold_batch_norm(model)
     del model.encoder.pos_enc.pe  # it would only grow
     model.encoder.set_max_audio_length(LONGEST_FRAMES)
-    model.joint.log_softmax = None  # NeMo's default, which on a CPU means yes
     joined = RNNTDecoderJoint(model.decoder, model.joint).eval()
     model.encoder.name, joined.name = "encoder", "decoder_joint"
     with tempfile.TemporaryDirectory() as folder:

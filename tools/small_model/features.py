@@ -1,8 +1,8 @@
-"""Rooms, noise and log-mel for the corpus: `python tools/small_model/features.py FOLDER [FIRST]`, after `corpus.py`.
+"""Rooms, noise and log-mel for the corpus: `python tools/small_model/features.py FOLDER`, after `corpus.py`.
 
-Every clean phrase is heard four times, each time at another rate and in another place; some are run together into
-longer takes with pauses, and some takes have no speech at all. Writes `mel-PASS-N.npy` (frames, 128) float16, normalised
-per feature, in frames of 10 ms, and `mel-PASS-N.json` beside it (which frames belong to which take, words, word times).
+Every clean phrase is heard twice, each time in another place; some are run together into longer takes with pauses, and
+some takes have no speech at all. Writes `mel-PASS-N.npy` (frames, 128) float16, normalised per feature, in frames of 10 ms,
+and `mel-PASS-N.json` beside it (which frames belong to which take, words and word times).
 
 The features are NeMo's own, as parakeet-tdt-0.6b-v2 has them.
 """
@@ -19,14 +19,12 @@ from typing import Any, Final
 import numpy as np
 from corpus import SHARDS
 from numpy.typing import NDArray
-from speech import RATE, Place, Sound, Words, hear, resampled
+from speech import RATE, Place, Sound, Words, hear
 from words import respell
 
 SNRS: Final = (5.0, 6.0, 7.0, 10.0, 15.0, 20.0, 25.0, 30.0, None, None)
 NOISES: Final = ("white", "pink", "babble")
-PASSES: Final = 4
-RATES: Final = (0.9, 1.12)
-"""How fast a phrase is heard, and how high; the first pass leaves it as it is."""
+PASSES: Final = 2
 JOINED: Final = 0.12
 EMPTY: Final = 0.01
 COARSE: Final = 0.25
@@ -115,8 +113,6 @@ def make(folder: Path, turn: int, shard: int) -> float:
     phrases = clean(folder / f"clean-{shard:02d}.npz")
     random = np.random.default_rng([5000, turn, shard])
     babble = np.concatenate([sound for sound, _ in phrases[:200]])
-    if turn:
-        phrases = [resampled(sound, words, random.uniform(*RATES)) for sound, words in phrases]
     kinds = (featurizer(), featurizer(COARSE_GUARD))
     kept, texts, times = [], [], []
     for sound, words in takes(phrases, random):
@@ -133,8 +129,7 @@ def make(folder: Path, turn: int, shard: int) -> float:
 def main() -> None:
     """Make every pass over every shard."""
     folder = Path(sys.argv[1])
-    first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    jobs = [(turn, shard) for turn in range(first, PASSES) for shard in range(SHARDS)]
+    jobs = [(turn, shard) for turn in range(PASSES) for shard in range(SHARDS)]
     with ProcessPoolExecutor(2) as pool:
         spent = pool.map(make, [folder] * len(jobs), [turn for turn, _ in jobs], [shard for _, shard in jobs])
         for (turn, shard), seconds in zip(jobs, spent, strict=True):

@@ -77,16 +77,11 @@ def speak(text: str, manner: Manner) -> tuple[Sound, Words]:
         own, spans = spans[:count], spans[count:]
         words.append((name, own[0][0] - zero, own[-1][1] - zero))
     sound = pcm[round(zero * RATE) : round((zero + words[-1][2]) * RATE)].astype(np.float32) / 32768
-    return resampled(sound, words, manner.resample)
-
-
-def resampled(sound: Sound, words: Words, factor: float) -> tuple[Sound, Words]:
-    """The same, `factor` times as fast and as high."""
-    if factor == 1.0:
-        return sound, words
-    at = np.arange(0, len(sound) - 1, factor)
-    quick = np.interp(at, np.arange(len(sound)), sound).astype(np.float32)
-    return quick, [(word, start / factor, end / factor) for word, start, end in words]
+    if manner.resample != 1.0:
+        at = np.arange(0, len(sound) - 1, manner.resample)
+        sound = np.interp(at, np.arange(len(sound)), sound).astype(np.float32)
+        words = [(word, start / manner.resample, end / manner.resample) for word, start, end in words]
+    return sound, words
 
 
 def hear(sound: Sound, words: Words, place: Place, random: np.random.Generator, babble: Sound) -> tuple[Sound, Words]:
