@@ -1,5 +1,6 @@
 import importlib
 import math
+import warnings
 from importlib.util import find_spec
 
 import numpy as np
@@ -27,7 +28,8 @@ def bank():
     """NeMo's own measures, by name."""
     if find_spec("nemo") is None:
         missing("the NeMo toolkit")
-    utils = importlib.import_module("nemo.collections.asr.parts.utils.asr_confidence_utils")
+    with warnings.catch_warnings(action="ignore"):  # the toolkit's dependencies deprecate each other
+        utils = importlib.import_module("nemo.collections.asr.parts.utils.asr_confidence_utils")
     return utils.get_confidence_measure_bank()
 
 

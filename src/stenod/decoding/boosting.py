@@ -39,9 +39,9 @@ _LAST: Final = "\U0010ffff"
 """Sorts after every spelling."""
 
 
-def value(letters: int) -> float:
+def value(letters: int, score: float = SCORE) -> float:
     """What so many letters of a phrase are worth, in nats."""
-    return float(SCORE * letters**GROWTH)
+    return float(score * letters**GROWTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,13 @@ class Booster:
     From a broken-off match the search falls back to the longest other beginning that fits, or to `OUTSIDE`.
     """
 
-    def __init__(self, lexicon: Lexicon, phrases: Sequence[str]) -> None:
+    def __init__(self, lexicon: Lexicon, phrases: Sequence[str], score: float = SCORE) -> None:
         self.lexicon = lexicon
         self.spellings: list[str] = sorted({spelt for phrase in phrases for spelt in lexicon.spell(phrase)})
         """Each begins with a space."""
         self.prior = PRIOR * math.log(max(1, len(phrases)))
         """What a phrase must be worth before it is worth anything, in nats."""
+        self._score = score
         self._nodes: list[Node] = [Node(0, len(self.spellings), 0)]
         self._numbers: dict[Node, int] = {self._nodes[0]: OUTSIDE}
         self._arcs: dict[int, dict[int, int]] = {}
@@ -142,7 +143,7 @@ class Booster:
     def worth(self, state: int) -> float:
         """What has been matched is worth, once it is a whole phrase, in nats."""
         matched = self._matched(state)
-        return value(len(matched) - matched.count(SPACE))
+        return value(len(matched) - matched.count(SPACE), self._score)
 
     def promise(self, state: int) -> float:
         """What a path to `state` may have cost at most, in nats, to be worth going on with."""
@@ -150,7 +151,7 @@ class Booster:
         if promise is None:
             node = self._nodes[state]
             letters = max((len(one) - one.count(SPACE) for one in self.spellings[node.low : node.high]), default=0)
-            promise = min(value(letters) - self.prior, self.worth(state) + SLACK)
+            promise = min(value(letters, self._score) - self.prior, self.worth(state) + SLACK)
             self._promises[state] = promise
         return promise
 
@@ -191,6 +192,7 @@ class Boosters:
 
     vocabulary: Sequence[str]
     """The text of each token."""
+    score: float = SCORE
     keep: int = 16
     """How many lists are remembered."""
     most: int = 100_000
@@ -207,7 +209,7 @@ class Boosters:
             return None
         booster = self._known.pop(phrases, None)
         if booster is None or len(booster) > self.most:
-            booster = Booster(self._lexicon, phrases)
+            booster = Booster(self._lexicon, phrases, self.score)
         self._known[phrases] = booster
         while len(self._known) > self.keep:
             self._known.popitem(last=False)
