@@ -90,7 +90,7 @@ def gauges(server: Serving) -> dict[str, Any]:
 def spent(pid: int) -> float:
     """Seconds of processor time of a process."""
     times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
+    return float(times.user + times.system)
 
 
 async def measure(

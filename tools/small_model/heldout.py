@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from corpus import UNSEEN_SNRS, UNSEEN_STRETCHES, held_out_phrases
@@ -111,7 +111,7 @@ def write(target: Path, count: int = 24) -> None:
     import soundfile  # noqa: PLC0415 - only who writes needs it
 
     target.mkdir(parents=True, exist_ok=True)
-    entries = []
+    entries: list[dict[str, Any]] = []
     for take in (*takes(count, seed=21, longest=8), *hotword_takes()):
         pcm = np.rint(take.sound * 32767).astype(np.int16)
         soundfile.write(target / f"{take.name}.flac", pcm, RATE)

@@ -101,4 +101,5 @@ def load(path: Path, vocabulary: int) -> SmallModel:
     """The model of a checkpoint that `train.py` wrote, ready to be used."""
     model = SmallModel(vocabulary)
     model.load_state_dict(torch.load(path, weights_only=True))
-    return model.eval()
+    model.eval()
+    return model

@@ -76,7 +76,7 @@ def speak(text: str, manner: Manner) -> tuple[Sound, Words]:
     for name, count in zip(names, counts, strict=True):
         own, spans = spans[:count], spans[count:]
         words.append((name, own[0][0] - zero, own[-1][1] - zero))
-    sound = pcm[round(zero * RATE) : round((zero + words[-1][2]) * RATE)].astype(np.float32) / 32768
+    sound: Sound = pcm[round(zero * RATE) : round((zero + words[-1][2]) * RATE)].astype(np.float32) / np.float32(32768)
     if manner.resample != 1.0:
         at = np.arange(0, len(sound) - 1, manner.resample)
         sound = np.interp(at, np.arange(len(sound)), sound).astype(np.float32)
@@ -108,7 +108,9 @@ def _noise(kind: str, length: int, random: np.random.Generator, babble: Sound) -
     """White, pink (-3 dB an octave), brown (-6 dB) or babble, at no particular level."""
     if kind == "babble":
         starts = random.integers(0, max(1, len(babble) - length), 4)
-        return np.sum([np.resize(babble[start:], length) for start in starts], axis=0).astype(np.float64)
+        voices = [np.resize(babble[start:], length) for start in starts]
+        together: NDArray[np.float64] = np.sum(voices, axis=0, dtype=np.float64)
+        return together
     slope = {"white": 0.0, "pink": 0.5, "brown": 1.0}[kind]
     size = 1 << length.bit_length()
     bins = np.arange(size // 2 + 1)
