@@ -137,7 +137,7 @@ class ModelSettings(Group):
     workers: Annotated[int, Field(ge=0, le=256)] = 0
     """Worker processes for the model; 0 takes as many as the engine finds worth having here."""
     processing_timeout: Annotated[float, Field(gt=0, le=3600), Also(alias="PROCESSING_TIMEOUT")] = 60.0
-    """Seconds after which a decode counts as hung: the worker is replaced, and the request tried once more on the fresh one."""
+    """Seconds after which a decode counts as hung: the worker is replaced, and the request tried once more."""
 
 
 class Audio(Group):
