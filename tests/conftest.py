@@ -39,6 +39,16 @@ def shared_speech() -> Path:
 
 
 @pytest.fixture(scope="session")
+def quartznet_weights() -> Path:
+    """NVIDIA's QuartzNet, kept beside the checkout where it is available."""
+    models = Path(os.environ.get("STENOD_TEST_MODELS", REPOSITORY.parent / "shared" / "models"))
+    place = models / "quartznet15x5-en"
+    if not (place / "model.onnx").is_file():
+        missing("QuartzNet's weights (STENOD_TEST_MODELS, a folder with quartznet15x5-en)")
+    return place
+
+
+@pytest.fixture(scope="session")
 def flite() -> str:
     """The flite speech synthesiser."""
     path = shutil.which("flite")

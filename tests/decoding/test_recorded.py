@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import confidence
 import hotwords
 import pytest
 from _speech import engine_of, find
 
-from conftest import REPOSITORY, missing
-
 FILES = 16
 
 
 @pytest.fixture(scope="module")
-def quartznet():
-    """NVIDIA's QuartzNet, kept beside the checkout where it is available."""
-    models = Path(os.environ.get("STENOD_TEST_MODELS", REPOSITORY.parent / "shared" / "models"))
-    if not (models / "quartznet15x5-en" / "model.onnx").is_file():
-        missing("QuartzNet's weights (STENOD_TEST_MODELS, a folder with quartznet15x5-en)")
-    return engine_of(str(models / "quartznet15x5-en"))
+def quartznet(quartznet_weights):
+    return engine_of(str(quartznet_weights))
 
 
 @pytest.fixture(scope="module")
