@@ -82,6 +82,6 @@ $(VENV)/.engines: $(VENV)/.dev requirements/engines.txt
 	$(call install,-r requirements/engines.txt)
 	@touch $@
 
-$(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
+$(VENV)/.bench: $(VENV)/.engines requirements/bench.txt
 	$(call install,-r requirements/bench.txt)
 	@touch $@

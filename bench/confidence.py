@@ -121,13 +121,14 @@ def row(method: str, aggregation: str, found: Judged) -> str:
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--quick", dest="which", action="store_const", const="quick", help="no recorded speech")
     arguments.add_argument("--all", dest="which", action="store_const", const="all", default="short")
     arguments.add_argument("--speech", type=Path, default=SPEECH, help="folder with manifest.json")
     arguments.add_argument("--model", default=f"{QUARTZNET}")
     chosen = arguments.parse_args()
     items = [item for item in find(chosen.speech, chosen.which) if not item.synthetic]
-    if not items:
-        print("No recorded speech, no answer.")
+    if not items or not Path(chosen.model).is_dir():
+        print("Without recorded speech and real weights there is nothing to be said.")
         return 0
     engine = engine_of(chosen.model)
     ours = own(engine, items)

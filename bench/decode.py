@@ -14,10 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -294,15 +296,14 @@ def main() -> int:
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     chosen = arguments.parse_args()
-    if not chosen.folder.is_dir():
-        print(f"No model at {chosen.folder}: make one with `python tools/random_parakeet.py {chosen.folder}`.")
+    lacking = [name for name in ("nemo", "onnx_asr", "sherpa_onnx") if find_spec(name) is None]
+    if lacking:
+        print(f"Nothing to compare with: {', '.join(lacking)} not installed (`make bench` does that).")
         return 0
-    systems = []
-    for make in SYSTEMS:
-        try:
-            systems.append(make(chosen.folder, chosen.threads))
-        except ImportError as error:
-            print(f"Without {make.__name__.replace('_', '-')}: {error}")
+    if not chosen.folder.is_dir():
+        print("Making the model, once: some minutes and 6 GB of memory ...", flush=True)
+        subprocess.run([sys.executable, REPOSITORY / "tools" / "random_parakeet.py", chosen.folder], check=True)
+    systems = [make(chosen.folder, chosen.threads) for make in SYSTEMS]
     batches = [utterances((10.0,)), utterances(SECONDS)]
     runs = measure(systems, batches, 1 if chosen.quick else chosen.rounds)
     found = rows(runs, {len(waves): sum(map(len, waves)) / RATE for waves in batches})

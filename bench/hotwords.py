@@ -167,6 +167,7 @@ def missed(found: dict[str, Found]) -> list[str]:
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--quick", dest="which", action="store_const", const="quick", help="no recorded speech")
     arguments.add_argument("--all", dest="which", action="store_const", const="all", default="short")
     arguments.add_argument("--speech", type=Path, default=SPEECH, help="folder with manifest.json")
     arguments.add_argument("--model", default=str(QUARTZNET), help="for recorded speech")

@@ -148,8 +148,8 @@ class Registry:
         )
 
     def _at(self, place: Path) -> Model:
-        """The model in a folder that the operator named; clients know it by the folder's name."""
-        model = self.adopt(place.resolve()) if place.is_dir() else None
+        """The model in a folder, or file, that the operator named; clients know it by that name."""
+        model = self.adopt(place.resolve()) if place.exists() else None
         if model is None:
             raise ModelNotFound(f"{str(place)!r} is no folder with a model that an engine here can read")
         return model

@@ -48,7 +48,7 @@ def _listed(value: object) -> object:
 
 
 LogLevel: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-Precision: TypeAlias = Literal["auto", "fp32", "fp16", "int8"]
+Precision: TypeAlias = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 
 
 class Group(BaseModel):

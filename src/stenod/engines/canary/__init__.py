@@ -112,6 +112,7 @@ def _load(model: Model, options: LoadOptions) -> Engine:
         raise Unavailable(f"the files of the model {model.name!r} are incomplete: an encoder or a decoder is missing")
     vocabulary = Vocabulary.read(place / "vocab.txt", model.languages)
     settings = onnxruntime.SessionOptions()
+    settings.add_session_config_entry("session.force_spinning_stop", "1")  # threads spin within a run, not between runs
     settings.log_severity_level = 3
     settings.intra_op_num_threads = options.threads
     providers: list[Any] = ["CPUExecutionProvider"]

@@ -53,6 +53,8 @@ class Runtime:
         settings = rt.SessionOptions()
         settings.intra_op_num_threads = self.threads
         settings.log_severity_level = 3
+        # threads wait for more work by spinning, which pays within a run; between runs it burns what other work needs
+        settings.add_session_config_entry("session.force_spinning_stop", "1")
         if not isinstance(model, Path):
             # what is left out are layouts of convolutions; with them, taken on half precision, 1.31 crashes on a processor
             settings.graph_optimization_level = rt.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
