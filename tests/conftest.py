@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -21,6 +22,12 @@ def missing(what: str) -> None:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _captured(caplog: pytest.LogCaptureFixture) -> None:
+    """Every record is captured: NeMo sets the level of each handler that it finds, pytest's among them."""
+    caplog.handler.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

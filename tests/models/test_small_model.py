@@ -119,8 +119,8 @@ async def chunks(take: Spoken) -> AsyncGenerator[Samples]:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("kind", list(Name))
 async def test_live(server: Serving, kind: Name) -> None:
-    """A few at once, so that they share batches."""
-    takes = small_model.speech("clean", "speed")
+    """All at once, so that they share batches."""
+    takes = small_model.speech(*HELD_OUT)
 
     async def hear(take: Spoken) -> str:
         dialect = DIALECTS[kind](Wish())

@@ -178,4 +178,4 @@ async def test_whisper_translates_into_english_alone(whispering: Running) -> Non
     frames = await spoken(whispering, DOORS[0], language="en", target_language="de")
     (error,) = [frame for frame in frames if frame["type"] == "error"]
     assert error["code"] == "unsupported_language"
-    assert "into English only" in error["message"]
+    assert "translates into en, not 'de'" in error["message"]

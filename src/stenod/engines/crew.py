@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -34,10 +34,10 @@ class Crew:
         for pool in self.pools:
             pool.enter()
 
-    def leave(self) -> None:
+    def leave(self, session: Hashable) -> None:
         """It uses it no more."""
         for pool in self.pools:
-            pool.leave()
+            pool.leave(session)
 
     async def start(self) -> None:
         """Load the model in every worker. Raises Unavailable, EngineFailed."""

@@ -80,7 +80,7 @@ class PoolLane:
         for stretch in {number for number, _ in self._stretches}:
             await self.withdraw(stretch)
         for crew in self._crews.values():
-            crew.leave()
+            crew.leave(self._lane)
         self._crews.clear()
 
     def _enter(self, crew: Crew) -> Crew:
@@ -88,7 +88,7 @@ class PoolLane:
         known = self._crews.get(crew.model.name)
         if known is not crew:
             if known is not None:
-                known.leave()
+                known.leave(self._lane)
             crew.enter()
             self._crews[crew.model.name] = crew
         return crew

@@ -88,8 +88,9 @@ class Pool:
         """A session uses this model from now on."""
         self._sessions += 1
 
-    def leave(self) -> None:
+    def leave(self, session: Hashable = None) -> None:
         """It uses it no more."""
+        self._queue.forget(session)
         self._sessions -= 1
         self._keeper.used = time.monotonic()
 

@@ -118,6 +118,10 @@ class Queue:
         self._remove(gone)
         return gone
 
+    def forget(self, session: Hashable) -> None:
+        """The session is over: nobody waits for its next partial."""
+        self._seen.pop(session, None)
+
     def remove(self, ticket: Ticket) -> bool:
         """Forget one ticket; False where it does not wait (any more)."""
         waits = any(other is ticket for other in self._waiting)
