@@ -18,9 +18,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -173,17 +175,26 @@ def once(system: System, waves: Waves) -> Run:
     return Run(system.name, len(waves), wall, encoder, front, texts)
 
 
-def measure(systems: Sequence[System], batches: Sequence[Waves], rounds: int) -> list[Run]:
-    """All systems in turn on each batch, after a round that warms up and is not counted."""
+def turn(
+    make: Callable[[Path, int], System], folder: Path, threads: int, batches: Sequence[Sequence[float]]
+) -> list[Run]:
+    """One system on batches of utterances with those lengths, after a run that warms up and is not counted."""
+    system = make(folder, threads)
+    system.run(utterances(batches[0]))
+    return [once(system, utterances(lengths)) for lengths in batches]
+
+
+def measure(folder: Path, threads: int, batches: Sequence[Sequence[float]], rounds: int) -> list[Run]:
+    """All systems in turn, each in a process of its own: the three together want more memory than most machines have."""
     runs: list[Run] = []
-    for waves in batches:
-        for system in systems:
-            system.run(waves[:1])
-        for number in range(rounds):
-            turn = number % len(systems)
-            for system in (*systems[turn:], *systems[:turn]):
-                runs.append(once(system, waves))
-                print(f"  batch {len(waves)}, round {number + 1}: {system.name} {runs[-1].wall:.2f} s", flush=True)
+    for number in range(rounds):
+        first = number % len(SYSTEMS)
+        for make in (*SYSTEMS[first:], *SYSTEMS[:first]):
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                found = pool.submit(turn, make, folder, threads, batches).result()
+            for run in found:
+                print(f"  round {number + 1}, batch {run.batch}: {run.system} {run.wall:.2f} s", flush=True)
+            runs += found
     return runs
 
 
@@ -303,11 +314,10 @@ def main() -> int:
     if not chosen.folder.is_dir():
         print("Making the model, once: some minutes and 6 GB of memory ...", flush=True)
         subprocess.run([sys.executable, REPOSITORY / "tools" / "random_parakeet.py", chosen.folder], check=True)
-    systems = [make(chosen.folder, chosen.threads) for make in SYSTEMS]
-    batches = [utterances((10.0,)), utterances(SECONDS)]
-    runs = measure(systems, batches, 1 if chosen.quick else chosen.rounds)
-    found = rows(runs, {len(waves): sum(map(len, waves)) / RATE for waves in batches})
-    print(f"\n{chosen.threads} threads, fp32, {len(batches[-1])} utterances of {SECONDS[0]:g} to {SECONDS[-1]:g} s.\n")
+    batches = [(10.0,), SECONDS]
+    runs = measure(chosen.folder, chosen.threads, batches, 1 if chosen.quick else chosen.rounds)
+    found = rows(runs, {len(lengths): sum(lengths) for lengths in batches})
+    print(f"\n{chosen.threads} threads, fp32, {len(SECONDS)} utterances of {SECONDS[0]:g} to {SECONDS[-1]:g} s.\n")
     print("\n".join(table(found)))
     OUT.mkdir(exist_ok=True)
     saved = {"rows": [asdict(row) for row in found], "runs": [asdict(run) for run in runs]}
