@@ -156,11 +156,11 @@ ORIGINS = "server.cors_origins must be a list of origins (in the environment: wi
         ({"STENOD_SERVER_PORT": "80.5"}, f'environment: STENOD_SERVER_PORT = "80.5": {PORT}'),
         (
             {"STENOD_MODEL_PRECISION": "fp8"},
-            'environment: STENOD_MODEL_PRECISION = "fp8": model.precision must be auto, fp32, fp16 or int8',
+            'environment: STENOD_MODEL_PRECISION = "fp8": model.precision must be auto, fp32, fp16, bf16 or int8',
         ),
         (
             {"MODEL_PRECISION": "fp8"},
-            'environment: MODEL_PRECISION = "fp8": model.precision must be auto, fp32, fp16 or int8',
+            'environment: MODEL_PRECISION = "fp8": model.precision must be auto, fp32, fp16, bf16 or int8',
         ),
         ({"DEVICE": "tpu"}, 'environment: DEVICE = "tpu": model.device must be auto, cpu, cuda, cuda:N or mps'),
         ({"BATCH_SIZE": "0"}, 'environment: BATCH_SIZE = "0": model.batch_size must be a whole number from 1 to 256'),
