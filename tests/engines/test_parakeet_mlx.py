@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from _words import distance
 
 from conftest import missing
 from stenod.decoding.features import LogMel
@@ -65,7 +66,7 @@ def test_words_of_the_small_model_and_their_times(engine, takes):
     off = []
     for take, answer in zip(takes, answers, strict=True):
         wanted, heard = take.text.split(), [word.text for word in answer.words]
-        wrong += tiny_parakeet.distance(wanted, heard)
+        wrong += distance(wanted, heard)
         total += len(wanted)
         assert (answer.text, answer.language) == (" ".join(heard), "en")
         assert all(0 <= word.confidence <= 1 and 0 <= word.start <= word.end for word in answer.words)
@@ -147,7 +148,7 @@ def test_half_precision_hears_about_the_same(engine, folder, takes, precision):
     samples = [take.samples for take in takes[:4]]
     rough = hear(FAMILY.load(FAMILY.adopt(folder), LoadOptions(precision=precision)), *samples)
     exact = hear(engine, *samples)
-    wrong = sum(tiny_parakeet.distance(a.text.split(), b.text.split()) for a, b in zip(exact, rough, strict=True))
+    wrong = sum(distance(a.text.split(), b.text.split()) for a, b in zip(exact, rough, strict=True))
     assert wrong <= 0.15 * sum(len(answer.words) for answer in exact)
 
 

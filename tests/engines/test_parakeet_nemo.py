@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from _words import distance
 
 from conftest import missing
 from stenod.engines import parakeet_nemo
@@ -84,7 +85,7 @@ def test_words_of_the_small_model_and_their_times(load, takes):
     off = []
     for take, answer in zip(takes, answers, strict=True):
         wanted, heard = take.text.split(), [word.text for word in answer.words]
-        wrong += tiny_parakeet.distance(wanted, heard)
+        wrong += distance(wanted, heard)
         total += len(wanted)
         assert answer.text == " ".join(heard)
         assert answer.language == "en"
@@ -181,7 +182,7 @@ def test_too_little_to_hear(load, takes, count):
 def test_half_precision_hears_about_the_same(load, takes):
     samples = [take.samples for take in takes[:8]]
     exact, rough = hear(load("small"), *samples), hear(load("small", precision="bf16"), *samples)
-    wrong = sum(tiny_parakeet.distance(a.text.split(), b.text.split()) for a, b in zip(exact, rough, strict=True))
+    wrong = sum(distance(a.text.split(), b.text.split()) for a, b in zip(exact, rough, strict=True))
     assert wrong <= 0.1 * sum(len(answer.words) for answer in exact)
 
 

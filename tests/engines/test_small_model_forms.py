@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from _words import distance
 from numpy.typing import NDArray
 
 from conftest import missing
@@ -81,16 +82,6 @@ def spelt(tokens: list[Token]) -> list[tuple[str, float, float]]:
         else:
             words[-1] = (words[-1][0] + pieces[token], words[-1][1], end * FRAME)
     return words
-
-
-def distance(wanted: list[str], heard: list[str]) -> int:
-    """Words to change, add or leave out."""
-    row = list(range(len(heard) + 1))
-    for i, left in enumerate(wanted, 1):
-        before, row[0] = row[0], i
-        for j, right in enumerate(heard, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (left != right))
-    return row[-1]
 
 
 def features(take: Spoken) -> NDArray[np.float32]:

@@ -188,13 +188,3 @@ def mlx(net: Any, folder: Path) -> Path:
     mx.save_safetensors(str(folder / "model.safetensors"), weights)
     (folder / "config.json").write_text(json.dumps(told))
     return folder
-
-
-def distance(wanted: list[str], heard: list[str]) -> int:
-    """Words to change, add or leave out."""
-    row = list(range(len(heard) + 1))
-    for i, left in enumerate(wanted, 1):
-        before, row[0] = row[0], i
-        for j, right in enumerate(heard, 1):
-            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (left != right))
-    return row[-1]
