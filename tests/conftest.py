@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,13 @@ def missing(what: str) -> None:
     if os.environ.get("STENOD_TEST_ALL") == "1":
         pytest.fail(f"{what} is missing, and STENOD_TEST_ALL=1 allows no skipping", pytrace=False)
     pytest.skip(f"{what} is not here")
+
+
+def needs(*packages: str) -> None:
+    """Skip, or fail, as `missing` does, where one of these cannot be imported."""
+    for package in packages:
+        if find_spec(package) is None:
+            missing(f"the package {package}")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from _words import distance
 
-from conftest import missing
+from conftest import needs
 from stenod.decoding.features import LogMel
 from stenod.engines import parakeet_mlx, parakeet_nemo
 from stenod.engines.base import LoadOptions, Request
@@ -24,12 +23,6 @@ from stenod.options import RATE, DecodeOptions
 from support import small_model, tiny_parakeet
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' dependencies deprecate each other
-
-
-def needs(*packages):
-    for package in packages:
-        if importlib.util.find_spec(package) is None:
-            missing(f"the package {package}")
 
 
 @pytest.fixture(scope="module")

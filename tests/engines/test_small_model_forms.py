@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from _words import distance
 from numpy.typing import NDArray
 
-from conftest import missing
+from conftest import needs
 from stenod.decoding.features import LogMel
 from support import small_model
 from support.small_model import DURATIONS, SMALL, Spoken
@@ -25,12 +24,6 @@ Decode = Callable[[NDArray[np.float32]], list[Token]]
 """From features (1, 128, frames) to tokens."""
 
 FRAME = 0.08
-
-
-def needs(*packages: str) -> None:
-    for package in packages:
-        if importlib.util.find_spec(package) is None:
-            missing(f"the package {package}")
 
 
 def greedy(folder: Path, suffix: str = "") -> Decode:

@@ -7,7 +7,6 @@ import json
 import warnings
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
 
@@ -17,7 +16,7 @@ import pytest
 from _speech import samples as recorded
 from _words import Score, score, words
 
-from conftest import missing
+from conftest import needs
 from stenod.cli.dialect import Wish
 from stenod.cli.dialects import DIALECTS, Name
 from stenod.cli.streaming import stream
@@ -63,9 +62,7 @@ class Serving:
 @pytest.fixture(scope="module", params=FORMS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     make, packages = FORMS[request.param]
-    for package in packages:
-        if find_spec(package) is None:
-            missing(f"the package {package}")
+    needs(*packages)
     folder = tmp_path_factory.mktemp("models") / f"small-{request.param}"
     folder.mkdir()
     with warnings.catch_warnings():
