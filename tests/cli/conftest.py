@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -9,8 +10,20 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from stenod.cli.logs import OURS
 from stenod.settings import catalogue
 from support.serving import Running, fake, serving
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A command called in this process sets logging up; the tests after it find it as it was."""
+    root = logging.getLogger()
+    before = root.handlers[:], {logger: logger.level for logger in (root, *map(logging.getLogger, OURS))}
+    yield
+    root.handlers[:], levels = before
+    for logger, level in levels.items():
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -9,17 +9,6 @@ import pytest
 from stenod.cli.logs import OneLine, set_up
 
 
-@pytest.fixture
-def restored():
-    root = logging.getLogger()
-    before = root.handlers[:], root.level, {name: logging.getLogger(name).level for name in ("stenod", "uvicorn")}
-    yield
-    root.handlers[:], level, levels = before
-    root.setLevel(level)
-    for name, was in levels.items():
-        logging.getLogger(name).setLevel(was)
-
-
 @pytest.mark.parametrize(
     ("level", "said"),
     [
@@ -28,7 +17,7 @@ def restored():
         ("ERROR", ["other WARNING"]),
     ],
 )
-def test_the_level_holds_for_stenod_and_its_server(restored, capsys, level, said) -> None:
+def test_the_level_holds_for_stenod_and_its_server(capsys, level, said) -> None:
     set_up(level)
     logging.getLogger("stenod.a").debug("x")
     logging.getLogger("stenod.a").info("x")
