@@ -45,7 +45,7 @@ def measure(log_probs: NDArray[np.floating], method: Method = METHOD) -> NDArray
     The labels include the blank, not a transducer's durations. A label with probability 0 (minus infinity) counts nothing.
     """
     labels = log_probs.shape[-1]
-    logs = np.maximum(np.asarray(log_probs, np.float64), np.finfo(np.float32).min)
+    logs = np.maximum(log_probs, np.finfo(np.float32).min, dtype=log_probs.dtype)
     return np.clip(_measured(logs, labels, method), 0.0, 1.0)
 
 
@@ -60,7 +60,7 @@ def aggregate(parts: Sequence[float], aggregation: Aggregation = AGGREGATION) ->
             return math.prod(parts)
 
 
-def _measured(logs: NDArray[np.float64], labels: int, method: Method) -> NDArray[np.float64]:
+def _measured(logs: NDArray[np.floating], labels: int, method: Method) -> NDArray[np.float64]:
     alpha = method.alpha
     if method.entropy == "max":
         least = labels**-alpha
@@ -81,14 +81,14 @@ def _measured(logs: NDArray[np.float64], labels: int, method: Method) -> NDArray
     return _of(_linear(found, least) if method.norm == "lin" else _exponential(found, least))
 
 
-def _linear(found: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+def _linear(found: NDArray[np.floating], least: float) -> NDArray[np.floating]:
     return 1 - found / least
 
 
-def _exponential(found: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+def _exponential(found: NDArray[np.floating], least: float) -> NDArray[np.floating]:
     floor = math.exp(least)
     return (np.exp(found) - floor) / (1 - floor)
 
 
-def _of(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _of(values: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(values, np.float64)

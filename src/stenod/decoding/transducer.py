@@ -184,7 +184,8 @@ class Search:
             back, skip = self._try(scores[rows, places, : blank + 1], chosen, span)
             found &= ~back
         if found.any():
-            self._emit(scores[rows[found], places[found], : blank + 1], chosen[found], span[found], found)
+            seen = scores[:, 0] if ahead == 1 else scores[rows, places]
+            self._emit((seen if found.all() else seen[found])[:, : blank + 1], chosen[found], span[found], found)
         # a label may stay on its frame; a blank, and the last label that a frame may have, move on
         self.here = np.where(found & (skip == 0), self.here + 1, np.where(back, self.here, 0))
         full = self.here >= self.rules.most

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -167,6 +167,8 @@ def decoder(runtime: Runtime, paths: tuple[Path, ...]) -> Whole | Dissected:
     """The networks behind the encoder: of a fused `decoder_joint`, or of a decoder and a joiner."""
     import onnx  # noqa: PLC0415 heavy
 
+    from stenod.engines.parakeet_onnx.unroll import unroll  # noqa: PLC0415 heavy
+
     try:
         models = [onnx.load(str(path)) for path in paths]
         if not all(model.graph.node for model in models):
@@ -178,7 +180,9 @@ def decoder(runtime: Runtime, paths: tuple[Path, ...]) -> Whole | Dissected:
     if found is None:
         raise Unavailable("the decoder of the model is not of a kind known here (NeMo's transducers)")
     parts = dissect.dissect(model, found)
-    return Whole(runtime, model, found) if parts is None else Dissected(runtime, parts, found)
+    if parts is None:
+        return Whole(runtime, model, found)
+    return Dissected(runtime, replace(parts, predict=unroll(parts.predict)), found)
 
 
 def _classes(networks: Whole | Dissected, width: int) -> int:
