@@ -72,6 +72,7 @@ class Service:
             workers=settings.model.workers,
             processing_timeout=settings.model.processing_timeout,
             idle_unload=settings.model.idle_unload,
+            crowded_interval=settings.stream.crowded_interval,
         )
         self.upkeep = Upkeep(
             self.recognizer,

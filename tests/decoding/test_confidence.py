@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conftest import missing
-from stenod.decoding.confidence import Method, aggregate, measure
+from stenod.decoding.confidence import Method, aggregate, judge, measure
 
 METHODS = [
     Method(entropy=entropy, alpha=alpha, norm=norm)
@@ -76,3 +76,15 @@ def test_by_hand(method, expected):
 @pytest.mark.parametrize(("aggregation", "expected"), [("mean", 0.7), ("min", 0.5), ("prod", 0.36)])
 def test_parts_become_a_whole(aggregation, expected):
     assert aggregate([0.5, 0.8, 0.9], aggregation) == pytest.approx(expected if aggregation != "mean" else 2.2 / 3)
+
+
+@pytest.mark.parametrize("spread", [0.1, 4.0, 60.0])
+def test_judging_scores_is_measuring_their_log_softmax(spread):
+    scores = np.random.default_rng(1).normal(scale=spread, size=(12, 300)).astype(np.float32)
+    labels = np.append(scores[:-1].argmax(axis=1), 7)
+    exact = scores.astype(np.float64)
+    exact -= exact.max(axis=1, keepdims=True)
+    exact -= np.log(np.exp(exact).sum(axis=1, keepdims=True))
+    logs, sure = judge(scores, labels)
+    np.testing.assert_allclose(logs, exact[np.arange(12), labels], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(sure, measure(exact), atol=1e-5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stenod.engines.schedule import COMPANY, ENOUGH, PASSED, WINDOW, Queue
+from stenod.engines.schedule import COMPANY, CROWD, PASSED, WINDOW, Queue
 from stenod.engines.ticket import Ticket, padded
 from stenod.jobs import Kind
 from stenod.options import DecodeOptions
@@ -273,7 +273,7 @@ def test_partials_ride_with_a_final_that_hardly_notices(rate, partials):
     assert FINAL in {one.kind for one in batch}
 
 
-OTHERS = [f"b{index}" for index in range(ENOUGH)]
+OTHERS = [f"b{index}" for index in range(CROWD)]
 SEEN_ALONE, SEEN_LATELY, SEEN_LONG_AGO = [], [(name, 0.9) for name in OTHERS], [("b", 1.0 - COMPANY)]
 
 
@@ -281,8 +281,8 @@ SEEN_ALONE, SEEN_LATELY, SEEN_LONG_AGO = [], [(name, 0.9) for name in OTHERS], [
     ("fixed", "seen", "waiting", "held"),
     [
         (0.05, SEEN_LATELY, [(PARTIAL, "a")], WINDOW),
-        (0.05, SEEN_LATELY[: ENOUGH // 4], [(PARTIAL, "a")], WINDOW / 4),  # less company, less patience
-        (0.005, SEEN_LATELY, [(PARTIAL, "a")], 0.1),  # no longer than it pays
+        (0.05, SEEN_LATELY[: CROWD // 4], [(PARTIAL, "a")], WINDOW / 4),  # less company, less patience
+        (0.005, SEEN_LATELY, [(PARTIAL, "a")], 0.2),  # no longer than it pays
         (0.0, SEEN_LATELY, [(PARTIAL, "a")], 0.0),
         (0.05, SEEN_ALONE, [(PARTIAL, "a")], 0.0),
         (0.05, SEEN_LONG_AGO, [(PARTIAL, "a")], 0.0),
@@ -317,6 +317,45 @@ def test_the_window_begins_with_the_first_that_waits():
     for at, session in ((0.52, "b"), (0.54, "a")):
         queue.put(ticket(PARTIAL, session=session), now=at)
     assert queue.hold(now=0.55) == pytest.approx(0.52 + WINDOW - 0.55)
+
+
+def crowd(company, **more):
+    """A queue where so many sessions had a partial at 1.0, the first of them `b0`."""
+    queue = Queue(max_batch=64, crowded_interval=0.8, **more)
+    for index in range(company):
+        queue.put(ticket(PARTIAL, session=f"b{index}"), now=1.0)
+        assert len(queue.take(now=1.0)) == 1
+    return queue
+
+
+@pytest.mark.parametrize(("company", "interval"), [(1, 0.05), (CROWD // 2, 0.4), (CROWD, 0.8), (2 * CROWD, 0.8)])
+def test_in_company_a_session_has_fewer_partials(company, interval):
+    queue = crowd(company)
+    queue.put(ticket(PARTIAL, session="b0"), now=1.01)
+    assert queue.hold(now=1.01) == pytest.approx(interval - 0.01)
+    assert queue.take(now=1.01) == []
+    assert [one.session for one in queue.take(now=1.0 + interval)] == ["b0"]
+
+
+def test_what_is_not_another_partial_of_the_whole_has_its_turn_at_once():
+    queue = crowd(CROWD)
+    step, retried = ticket(PARTIAL, session="b1", call="step"), ticket(PARTIAL, session="b2", alone=True)
+    waits = ticket(PARTIAL, session="b0")
+    rest = [ticket(FINAL, session="b3"), ticket(PARTIAL, session="new"), ticket(FILE)]
+    for one in (waits, step, retried, *rest):
+        queue.put(one, now=1.1)
+    taken = []
+    while batch := queue.take(now=1.1):
+        taken += batch
+    assert set(map(id, taken)) == set(map(id, (step, retried, *rest)))
+    assert queue.take(now=1.8) == [waits]
+
+
+def test_who_waits_for_his_turn_crowds_nobody_out():
+    queue = crowd(8, max_waiting=2)
+    for index in range(8):
+        assert queue.put(ticket(PARTIAL, session=f"b{index}"), now=1.1) == []
+    assert len(queue.take(now=2.0)) == 8
 
 
 def test_among_partials_the_session_served_longest_ago_goes_first():

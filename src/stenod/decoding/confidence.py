@@ -49,6 +49,21 @@ def measure(log_probs: NDArray[np.floating], method: Method = METHOD) -> NDArray
     return np.clip(_measured(logs, labels, method), 0.0, 1.0)
 
 
+def judge(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Log-probability of `labels` (rows,), and confidence by METHOD, from scores (rows, labels) that are not normalised.
+
+    The same as `measure` of their log-softmax, with one exponential a score: its square root gives the power of a half. A
+    transducer asks at every label, and this is most of what its search costs outside the networks.
+    """
+    shifted = scores - scores.max(axis=-1, keepdims=True)
+    logs = shifted[np.arange(len(labels)), labels]
+    powers = np.exp(shifted, out=shifted)
+    total = powers.sum(axis=-1)
+    roots = np.sqrt(powers, out=powers).sum(axis=-1) / np.sqrt(total)
+    sure = np.clip(_of_power_sum(roots, scores.shape[-1], METHOD), 0.0, 1.0)
+    return (logs - np.log(total)).astype(np.float64), sure
+
+
 def aggregate(parts: Sequence[float], aggregation: Aggregation = AGGREGATION) -> float:
     """The confidence of what `parts` (at least one) make together."""
     match aggregation:
@@ -71,7 +86,12 @@ def _measured(logs: NDArray[np.floating], labels: int, method: Method) -> NDArra
         found = (powers * logs).sum(axis=-1)
         least = -math.log(labels) * labels ** (1 - alpha)
         return _of(_linear(found, least) if method.norm == "lin" else _exponential(alpha * found, alpha * least))
-    total = np.exp(alpha * logs).sum(axis=-1)
+    return _of_power_sum(np.exp(alpha * logs).sum(axis=-1), labels, method)
+
+
+def _of_power_sum(total: NDArray[np.floating], labels: int, method: Method) -> NDArray[np.float64]:
+    """Tsallis' or Rényi's, of the sum of the probabilities to the power of alpha."""
+    alpha = method.alpha
     if method.entropy == "tsallis":
         found = (1 - total) / (1 - alpha)
         least = (1 - labels ** (1 - alpha)) / (1 - alpha)

@@ -9,6 +9,7 @@ and taken back where they do not come out whole (`trials`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypeAlias
@@ -36,8 +37,9 @@ ROWS: Final = 16
 """Rows (items times frames) that a joint is asked for at once, where there are fewer items."""
 
 AHEAD: Final = 4
-"""Frames looked at in advance, at most. Measured on Parakeet's shape: with few items and many blanks a quarter faster than
-one at a time, while a full batch, whose rows cost what they are, is best off with one (`ROWS`)."""
+"""Frames looked at in advance, at most, and no more than it takes to meet the next label. Measured on Parakeet's shape: with
+few items and many blanks a quarter faster than one at a time, while a full batch, whose rows cost what they are, is best off
+with one (`ROWS`)."""
 
 
 class Networks(Protocol):
@@ -148,6 +150,8 @@ class Search:
         self.states: States = ()
         self.spans = np.array(rules.durations, np.int64)
         self.emitted: list[_Emitted] = []
+        self.labels, self.blanks = 1, 1
+        """Met so far, by all items: how far it is worth looking ahead. A run of blanks counts as two at most."""
 
     def run(self) -> None:
         """Go on until every item has ended."""
@@ -169,7 +173,7 @@ class Search:
         """Look at the next frames of every item: the label each finds, and whether it finds one. Moves `times`."""
         blank = self.rules.blank
         rows = np.arange(len(self.items))
-        ahead = self.rules.window(len(self.items))
+        ahead = min(self.rules.window(len(self.items)), 1 + math.ceil(self.blanks / self.labels))
         frames = np.minimum(self.times[:, None] + np.arange(ahead), self.ends[:, None] - 1)
         scores = self.networks.join(self.projected[self.items[:, None], frames], self.predictions)
         labels = self._labels(scores[..., : blank + 1])
@@ -177,6 +181,8 @@ class Search:
         places = self._walk(labels == blank, np.maximum(spans, 1))
         chosen, span = labels[rows, places], spans[rows, places]
         found = chosen != blank
+        self.labels += int(found.sum())
+        self.blanks += int((~found).sum() + (places > 0).sum())
         self.here[places > 0] = 0
         self.times += places
         back, skip = np.zeros_like(found), span
@@ -184,8 +190,8 @@ class Search:
             back, skip = self._try(scores[rows, places, : blank + 1], chosen, span)
             found &= ~back
         if found.any():
-            seen = scores[:, 0] if ahead == 1 else scores[rows, places]
-            self._emit((seen if found.all() else seen[found])[:, : blank + 1], chosen[found], span[found], found)
+            seen = (scores[:, 0] if ahead == 1 else scores[rows, places])[:, : blank + 1]
+            self._emit(seen, chosen, span, found)
         # a label may stay on its frame; a blank, and the last label that a frame may have, move on
         self.here = np.where(found & (skip == 0), self.here + 1, np.where(back, self.here, 0))
         full = self.here >= self.rules.most
@@ -259,18 +265,12 @@ class Search:
             places = np.where(walks, onward, places)
 
     def _emit(self, scores: NDArray[np.float32], labels: Ints, span: Ints, found: NDArray[np.bool_]) -> None:
-        """Write down the labels of the items in `found`, whose scores are (found, labels): the network's own opinion."""
-        log_probs = log_softmax(scores)
-        self.emitted.append(
-            _Emitted(
-                self.items[found],
-                labels,
-                self.times[found],
-                span,
-                log_probs[np.arange(len(labels)), labels].astype(np.float64),
-                confidence.measure(log_probs),
-            )
-        )
+        """Write down the labels of the items in `found`, with the network's own opinion of them in scores (items, labels)."""
+        if 2 * found.sum() > len(found):  # a copy of so many rows costs more than judging the others as well
+            log_probs, sure = (column[found] for column in confidence.judge(scores, labels))
+        else:
+            log_probs, sure = confidence.judge(scores[found], labels[found])
+        self.emitted.append(_Emitted(self.items[found], labels[found], self.times[found], span[found], log_probs, sure))
 
     def _keep(self, going: NDArray[np.bool_]) -> None:
         """Let the others go."""

@@ -48,10 +48,11 @@ class Pool:
     """The way to one worker. Whoever makes it has `run` running, and calls `aclose` in the end.
 
     At most `batch_size` requests go together, and no more than the engine takes. The worker ends after `idle_unload`
-    seconds (0: never) in which nobody used the model `name`, and the next request loads it again.
+    seconds (0: never) in which nobody used the model `name`, and the next request loads it again. `crowded_interval`: see
+    `Queue`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 each a setting of its own, by name
         self,
         worker: Worker,
         capabilities: Capabilities,
@@ -59,12 +60,17 @@ class Pool:
         name: str = "",
         batch_size: int = 256,
         idle_unload: float = 0.0,
+        crowded_interval: float = 0.0,
     ) -> None:
         self.gauges = Gauges()
         self._worker = worker
         self._keeper = Keeper(worker, name, idle_unload, self._resting, lambda: bool(self._sessions or self._states))
         self._capabilities = capabilities
-        self._queue = Queue(max_batch=min(batch_size, capabilities.max_batch), uniform=capabilities.uniform)
+        self._queue = Queue(
+            max_batch=min(batch_size, capabilities.max_batch),
+            uniform=capabilities.uniform,
+            crowded_interval=crowded_interval,
+        )
         self._waiters: dict[Ticket, _Waiter] = {}
         self._news = anyio.Event()
         self._working = False

@@ -37,7 +37,8 @@ class LocalRecognizer:
     `model` is what `auto` means to clients: itself `auto` (the best that can do what is asked), or a name as
     `Registry.configure` takes it. `others`, and `drafts` for partials, are further models set up that way. `workers`
     processes serve each model; 0: as many as it finds worth having. A model that nobody has used for `idle_unload` seconds
-    leaves the memory; 0: none does. Raises ModelNotFound, BadSettings.
+    leaves the memory; 0: none does. A session's partials are `crowded_interval` seconds apart where a crowd shares a worker.
+    Raises ModelNotFound, BadSettings.
     """
 
     def __init__(  # noqa: PLR0913 each a setting of its own, by name
@@ -51,6 +52,7 @@ class LocalRecognizer:
         workers: int = 0,
         processing_timeout: float = 60.0,
         idle_unload: float = 0.0,
+        crowded_interval: float = 0.0,
         refine: Refine | None = None,
         holds: int = 0,
     ) -> None:
@@ -59,6 +61,7 @@ class LocalRecognizer:
         self._workers = workers
         self._timeout = processing_timeout
         self._idle_unload = idle_unload
+        self._crowded_interval = crowded_interval
         self._refine = refine
         self._holds = holds
         self._choice = Choice(registry, model, others, drafts)
@@ -215,6 +218,7 @@ class LocalRecognizer:
             name=model.name,
             batch_size=self._load.batch_size,
             idle_unload=self._idle_unload,
+            crowded_interval=self._crowded_interval,
         )
 
     def _retire(self, name: str) -> None:

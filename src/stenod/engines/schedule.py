@@ -10,7 +10,7 @@ The rules:
   the engine needs that. While anyone is live it is capped by predicted seconds of work as well, and partials join finals
   only while these hardly notice.
 * Partials wait a moment for company where other sessions had partials lately: as long as it pays, never long, and never
-  where anything else waits.
+  where anything else waits. In company a session's partials are rarer, too, where each is the whole utterance again.
 * Among partials the session that was served longest ago goes first.
 * A newer partial of a stretch takes the place of an older one that waits; a final removes it.
 * Where a partial would wait longer than about a second, or behind too many others, one is shed: that of the session that
@@ -44,14 +44,14 @@ LIVE_MEMORY: Final = 5.0
 COMPANY: Final = 1.0
 """Seconds after a session's partial in which its next one is expected."""
 
-WINDOW: Final = 0.25
+CROWD: Final = 16
+"""Sessions in whose company a partial waits as long, and the next one comes as late, as it may; in less company less."""
+
+WINDOW: Final = 0.4
 """Seconds for which a partial waits for company at most."""
 
-PAYS: Final = 20.0
+PAYS: Final = 40.0
 """It waits for no longer than so many times what a batch takes: where that is nothing, there is nothing to share."""
-
-ENOUGH: Final = 8
-"""Sessions that are expected where it waits as long as that; for fewer it waits as much shorter."""
 
 RIDE: Final = 0.05
 """Seconds by which partials in its batch may delay a final."""
@@ -61,7 +61,10 @@ _SERVED: Final = 10.0
 
 
 class Queue:
-    """The waiting requests of one worker."""
+    """The waiting requests of one worker.
+
+    `crowded_interval`: seconds between two partials of a session in the company of a `CROWD`.
+    """
 
     def __init__(
         self,
@@ -71,12 +74,14 @@ class Queue:
         max_waiting: int = 64,
         max_wait: float = 1.0,
         live_cap: float = 0.3,
+        crowded_interval: float = 0.0,
     ) -> None:
         self._max_batch = max_batch
         self._uniform = uniform
         self._max_waiting = max_waiting
         self._max_wait = max_wait
         self._live_cap = live_cap
+        self._crowded_interval = crowded_interval
         self._waiting: list[Ticket] = []
         self._passed = 0
         self._live_until = -math.inf
@@ -101,7 +106,7 @@ class Queue:
             _note(self._seen, ticket.session, now, COMPANY)
             if shed:
                 ticket.at = shed[0].at
-            elif self._crowded(ahead):
+            elif self._crowded(ahead, now):
                 shed = [self._least_urgent()]
                 self._remove(shed)
         return shed
@@ -137,16 +142,21 @@ class Queue:
         """Seconds for which the next batch had better wait for company."""
         if not self._waiting or any(ticket.kind is not Kind.PARTIAL or ticket.alone for ticket in self._waiting):
             return 0.0
-        here = {ticket.session for ticket in self._waiting}
+        interval = self._interval(now)
+        turns = [max(ticket.at, self._turn(ticket, interval)) for ticket in self._waiting]
+        due = [ticket for ticket, turn in zip(self._waiting, turns, strict=True) if turn <= now]
+        if not due:
+            return min(turns) - now
+        here = {ticket.session for ticket in due}
         expected = sum(session not in here for session, seen in self._seen.items() if seen > now - COMPANY)
-        if not expected or len(self._waiting) >= self._max_batch:
+        if not expected or len(due) >= self._max_batch:
             return 0.0
-        window = min(WINDOW, PAYS * self.cost.typical) * min(1.0, expected / ENOUGH)
-        return max(0.0, min(ticket.at for ticket in self._waiting) + window - now)
+        window = min(WINDOW, PAYS * self.cost.typical) * min(1.0, expected / CROWD)
+        return max(0.0, min(turns) + window - now)
 
     def take(self, now: float) -> list[Ticket]:
         """The next batch, the shortest first; empty where nothing waits."""
-        ordered = self._eligible()
+        ordered = self._eligible(now)
         if not ordered:
             return []
         first = self._first(ordered, now)
@@ -170,12 +180,24 @@ class Queue:
         """How many wait, by kind."""
         return Counter(ticket.kind for ticket in self._waiting)
 
-    def _eligible(self) -> list[Ticket]:
-        """The oldest ticket of each stretch, in order of precedence."""
+    def _interval(self, now: float) -> float:
+        """Seconds between two partials of a session, in such company."""
+        company = sum(seen > now - COMPANY for seen in self._seen.values())
+        return self._crowded_interval * min(1.0, company / CROWD)
+
+    def _turn(self, ticket: Ticket, interval: float) -> float:
+        """When a ticket may go at the earliest."""
+        if ticket.kind is not Kind.PARTIAL or ticket.call == "step" or ticket.alone:
+            return -math.inf
+        return self._served.get(ticket.session, -math.inf) + interval
+
+    def _eligible(self, now: float) -> list[Ticket]:
+        """The oldest ticket of each stretch, of those whose turn it is, in order of precedence."""
+        interval = self._interval(now)
         heads: dict[Hashable, Ticket] = {}
         for ticket in self._waiting:
             heads.setdefault(ticket.stretch, ticket)
-        return sorted(heads.values(), key=self._urgency)
+        return sorted((head for head in heads.values() if self._turn(head, interval) <= now), key=self._urgency)
 
     def _urgency(self, ticket: Ticket) -> tuple[Kind, float, float]:
         """Sorts by precedence: the smallest goes first."""
@@ -217,10 +239,12 @@ class Queue:
             return True
         return self.cost.rate * (padded(together) - padded(finals)) <= RIDE
 
-    def _crowded(self, ahead: float) -> bool:
+    def _crowded(self, ahead: float, now: float) -> bool:
         """Whether the newest that waits would wait too long, or behind too many; files go after it and do not count."""
         before = [ticket for ticket in self._waiting[:-1] if ticket.kind in LIVE]
-        return len(before) >= self._max_waiting or ahead + self._work(before) > self._max_wait
+        interval = self._interval(now)
+        due = sum(self._turn(ticket, interval) <= now for ticket in before)
+        return due >= self._max_waiting or ahead + self._work(before) > self._max_wait
 
     def _work(self, tickets: list[Ticket]) -> float:
         """Seconds of work that `tickets` are, in batches as full as may be."""

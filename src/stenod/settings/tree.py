@@ -178,6 +178,9 @@ class Stream(Group):
     """Whether text is sent while an utterance is still being spoken."""
     partial_interval: Annotated[float, Field(ge=0.1, le=60)] = 0.3
     """Seconds of audio between two partials."""
+    crowded_interval: Annotated[float, Field(ge=0, le=60)] = 0.75
+    """Seconds between two partials of a session, at least, where sixteen or more share a worker (fewer: proportionally less)
+    and the engine decodes the whole utterance for each; 0: company makes no difference."""
     max_behind: Annotated[float, Field(ge=1, le=3600)] = 30.0
     """Seconds of finished utterances that may wait for the recogniser; then no more is read until it has caught up."""
     max_unread: Annotated[int, Field(ge=10)] = 2000
