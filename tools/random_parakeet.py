@@ -20,6 +20,7 @@ import json
 import os
 import shutil
 import wave
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,8 +35,10 @@ DURATIONS: Final = 5
 SPREAD: Final = (-1.5, 0.0, 0.3, 0.3, 0.6)
 """Added to the standardised scores of durations 0 to 4, so that few tokens share a frame and silences are skipped."""
 SOFT: Final = 0.1
-"""Of the prediction network's share in the joint. With it, utterances of 2 to 30 s have 2.2 to 5.9 tokens a second each; with
-all of it 0.2 to 5.7."""
+"""Of the prediction network's share in the joint. With it, utterances of 2 to 30 s have 2.2 to 5.9 tokens a second each;
+with all of it 0.2 to 5.7."""
+FRAME: Final = 0.08
+"""Seconds."""
 MOST: Final = 10
 """Tokens on one frame."""
 
@@ -94,7 +97,7 @@ class Parts:
         return encoded[0, :, : int(frames[0])].T
 
     def standardise(self, encoded: torch.Tensor) -> None:
-        """Give every score mean 0 and variance 1 over the encodings beside random tokens' predictions, which are made soft."""
+        """Give every score mean 0 and variance 1 over the encodings beside random tokens' predictions, made soft."""
         self.joint.pred.weight.mul_(SOFT)
         self.joint.pred.bias.mul_(SOFT)
         tokens = torch.randint(0, self.vocabulary, (len(encoded), 4))
@@ -126,22 +129,21 @@ class Parts:
             context = self.joint.project_prednet(predicted)[0, 0]
         return found
 
-    def calibrate(self, samples: np.ndarray, rate: float) -> float:
-        """Set the blank's bias so that about `rate` tokens a second come of `samples`; gives the rate reached.
+    def calibrate(self, pieces: Sequence[torch.Tensor], rate: float) -> float:
+        """Set the blank's bias so that about `rate` tokens a second come of encodings (frames, width); the rate reached.
 
         What one token changes changes all that follow, so the rate jumps as the bias moves: of several tries the nearest
         is taken.
         """
-        encoded = self.encode(samples)
-        self.standardise(encoded)
+        self.standardise(torch.cat(list(pieces)))
+        seconds = sum(map(len, pieces)) * FRAME
         before = float(self.last.bias[self.vocabulary])
         low, high = 0.0, 8.0
         tried: dict[float, float] = {}
         for _ in range(10):
             bias = (low + high) / 2
             self.last.bias[self.vocabulary] = before + bias
-            pieces = encoded.split(len(encoded) // 5)
-            tried[bias] = sum(self.tokens(piece) for piece in pieces) / (len(samples) / 16000)
+            tried[bias] = sum(self.tokens(piece) for piece in pieces) / seconds
             low, high = (bias, high) if tried[bias] > rate else (low, bias)
         best = min(tried, key=lambda bias: abs(tried[bias] - rate))
         self.last.bias[self.vocabulary] = before + best
@@ -187,7 +189,8 @@ def main() -> None:
     folder, sherpa = wanted.folder, wanted.folder / "sherpa"
     sherpa.mkdir(parents=True, exist_ok=True)
     parts = Parts(wanted.vocabulary, wanted.layers, wanted.width)
-    reached = parts.calibrate(speech(), wanted.rate)
+    encoded = parts.encode(speech())
+    reached = parts.calibrate(encoded.split(len(encoded) // 5), wanted.rate)
     print(f"{reached:.1f} tokens a second")
     save(folder / "decoder_joint-model.onnx", RNNTDecoderJoint(parts.decoder, parts.joint))
     save(sherpa / "decoder.onnx", parts.decoder)

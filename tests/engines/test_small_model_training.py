@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-from conftest import REPOSITORY, missing
-
-
-def tool(name: str) -> ModuleType:
-    """A module of `tools/small_model`, which is no package."""
-    path = REPOSITORY / "tools" / "small_model" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"small_model_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+from conftest import missing
+from support.tools import tool
 
 
 @pytest.mark.parametrize(("frames", "length"), [(1, 0), (3, 2), (4, 1), (5, 3), (6, 0), (7, 4)])
@@ -30,7 +17,7 @@ def test_the_loss_is_the_sum_over_every_path(frames: int, length: int) -> None:
         missing("the package torch")
     import torch  # noqa: PLC0415 - where it is
 
-    tdt: Any = tool("tdt")
+    tdt: Any = tool("small_model/tdt")
     made = torch.Generator().manual_seed(frames)
     logits = torch.randn(3, 7, 5, 6 + 5, generator=made)
     targets = torch.randint(0, 5, (3, 4), generator=made)
@@ -55,7 +42,7 @@ def test_the_loss_is_the_sum_over_every_path(frames: int, length: int) -> None:
 
 
 def test_the_vocabulary_is_closed_and_has_what_is_easily_mistaken() -> None:
-    words: Any = tool("words")
+    words: Any = tool("small_model/words")
     import numpy as np  # noqa: PLC0415 - beside what it seeds
 
     random = np.random.default_rng(3)

@@ -85,7 +85,7 @@ def _measured(logs: NDArray[np.floating], labels: int, method: Method) -> NDArra
         # minus the entropy, and minus the largest it can be, that of the uniform distribution
         found = (powers * logs).sum(axis=-1)
         least = -math.log(labels) * labels ** (1 - alpha)
-        return _of(_linear(found, least) if method.norm == "lin" else _exponential(alpha * found, alpha * least))
+        return _linear(found, least) if method.norm == "lin" else _exponential(alpha * found, alpha * least)
     return _of_power_sum(np.exp(alpha * logs).sum(axis=-1), labels, method)
 
 
@@ -98,16 +98,16 @@ def _of_power_sum(total: NDArray[np.floating], labels: int, method: Method) -> N
     else:
         found = np.log(total) / (alpha - 1)
         least = -math.log(labels)
-    return _of(_linear(found, least) if method.norm == "lin" else _exponential(found, least))
+    return _linear(found, least) if method.norm == "lin" else _exponential(found, least)
 
 
-def _linear(found: NDArray[np.floating], least: float) -> NDArray[np.floating]:
-    return 1 - found / least
+def _linear(found: NDArray[np.floating], least: float) -> NDArray[np.float64]:
+    return _of(1 - found / least)
 
 
-def _exponential(found: NDArray[np.floating], least: float) -> NDArray[np.floating]:
+def _exponential(found: NDArray[np.floating], least: float) -> NDArray[np.float64]:
     floor = math.exp(least)
-    return (np.exp(found) - floor) / (1 - floor)
+    return _of((np.exp(found) - floor) / (1 - floor))
 
 
 def _of(values: NDArray[np.floating]) -> NDArray[np.float64]:

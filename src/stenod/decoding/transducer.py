@@ -19,10 +19,8 @@ from numpy.typing import NDArray
 
 from stenod.decoding import confidence
 from stenod.decoding.boosting import Booster
+from stenod.decoding.emissions import Emitted, Hypothesis, Ints, hypotheses
 from stenod.decoding.trials import Move, Trial
-
-Floats: TypeAlias = NDArray[np.floating[Any]]
-Ints: TypeAlias = NDArray[np.int64]
 
 States: TypeAlias = tuple[NDArray[Any], ...]
 """What the prediction network remembers: arrays with the items on axis 1, as in (layers, items, hidden)."""
@@ -86,38 +84,6 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Hypothesis:
-    """What one item says; arrays of shape (labels,)."""
-
-    labels: Ints
-    frames: Ints
-    """The frame that each label was emitted on."""
-    spans: Ints
-    """Frames that it lasts as far as the model says; 0 where it says nothing."""
-    log_probs: NDArray[np.float64]
-    """Among all labels with the blank, not among durations."""
-    confidences: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Emitted:
-    """Labels of one round, at most one an item."""
-
-    items: Ints
-    labels: Ints
-    frames: Ints
-    spans: Ints
-    log_probs: NDArray[np.float64]
-    confidences: NDArray[np.float64]
-
-    def without(self, item: int) -> _Emitted:
-        """The same, but for one item."""
-        others = self.items != item
-        columns = (self.items, self.labels, self.frames, self.spans, self.log_probs, self.confidences)
-        return self if others.all() else _Emitted(*(column[others] for column in columns))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Place:
     """Where one item was when a hotword was tried: its values in the search's arrays, and the rounds before."""
 
@@ -149,7 +115,7 @@ class Search:
         self.predictions: Predictions = ()
         self.states: States = ()
         self.spans = np.array(rules.durations, np.int64)
-        self.emitted: list[_Emitted] = []
+        self.emitted: list[Emitted] = []
         self.labels, self.blanks = 1, 1
         """Met so far, by all items: how far it is worth looking ahead. A run of blanks counts as two at most."""
 
@@ -265,12 +231,12 @@ class Search:
             places = np.where(walks, onward, places)
 
     def _emit(self, scores: NDArray[np.float32], labels: Ints, span: Ints, found: NDArray[np.bool_]) -> None:
-        """Write down the labels of the items in `found`, with the network's own opinion of them in scores (items, labels)."""
+        """Write down the labels of the items in `found`, and what the network thinks of them: scores (items, labels)."""
         if 2 * found.sum() > len(found):  # a copy of so many rows costs more than judging the others as well
             log_probs, sure = (column[found] for column in confidence.judge(scores, labels))
         else:
             log_probs, sure = confidence.judge(scores[found], labels[found])
-        self.emitted.append(_Emitted(self.items[found], labels[found], self.times[found], span[found], log_probs, sure))
+        self.emitted.append(Emitted(self.items[found], labels[found], self.times[found], span[found], log_probs, sure))
 
     def _keep(self, going: NDArray[np.bool_]) -> None:
         """Let the others go."""
@@ -311,7 +277,7 @@ def search(networks: Networks, rules: Rules, batch: Batch) -> list[Hypothesis]:
 
 def _run(one: Search, batch: int) -> list[Hypothesis]:
     one.run()
-    return _hypotheses(one.emitted, batch)
+    return hypotheses(one.emitted, batch)
 
 
 def log_softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -319,18 +285,3 @@ def log_softmax(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     shifted: NDArray[np.float32] = scores - scores.max(axis=-1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return shifted
-
-
-def _hypotheses(emitted: Sequence[_Emitted], batch: int) -> list[Hypothesis]:
-    """The rounds, item by item."""
-    if not emitted:
-        none, nothing = np.zeros(0, np.int64), np.zeros(0, np.float64)
-        return [Hypothesis(none, none, none, nothing, nothing)] * batch
-    items = np.concatenate([one.items for one in emitted])
-    order = np.argsort(items, kind="stable")
-    cuts = np.searchsorted(items[order], np.arange(1, batch))
-    columns = [
-        np.split(np.concatenate([getattr(one, name) for one in emitted])[order], cuts)
-        for name in ("labels", "frames", "spans", "log_probs", "confidences")
-    ]
-    return [Hypothesis(*(column[item] for column in columns)) for item in range(batch)]

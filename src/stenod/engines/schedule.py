@@ -66,7 +66,7 @@ class Queue:
     `crowded_interval`: seconds between two partials of a session in the company of a `CROWD`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 each a bound of its own, by name
         self,
         *,
         max_batch: int = 1,

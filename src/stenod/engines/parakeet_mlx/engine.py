@@ -21,9 +21,10 @@ from parakeet_mlx.utils import from_config
 
 from stenod.decoding import ctc
 from stenod.decoding.boosting import Boosters
+from stenod.decoding.emissions import Hypothesis, Ints
 from stenod.decoding.features import HOP, LogMel
 from stenod.decoding.scripts import allowed
-from stenod.decoding.transducer import MOST, Batch, Hypothesis, Ints, Rules, search
+from stenod.decoding.transducer import MOST, Batch, Rules, search
 from stenod.decoding.words import Token, words
 from stenod.engines.base import LoadOptions, Model, Request
 from stenod.engines.parakeet_mlx import CONFIGURATION, WEIGHTS

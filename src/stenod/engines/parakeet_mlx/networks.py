@@ -11,7 +11,8 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
-from stenod.decoding.transducer import Ints, Predictions, States
+from stenod.decoding.emissions import Ints
+from stenod.decoding.transducer import Predictions, States
 
 
 class Networks:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from stenod.decoding import ctc, scripts
 from stenod.decoding.boosting import Boosters
+from stenod.decoding.emissions import Hypothesis, Ints
 from stenod.decoding.features import HOP, LogMel
-from stenod.decoding.transducer import MOST, Batch, Hypothesis, Ints, Rules, search
+from stenod.decoding.transducer import MOST, Batch, Rules, search
 from stenod.decoding.words import Token, words
 from stenod.engines.base import Capabilities, Request
 from stenod.engines.parakeet_onnx.groups import Costs, groups

@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stenod.decoding.transducer import Ints, Predictions, States
+from stenod.decoding.emissions import Ints
+from stenod.decoding.transducer import Predictions, States
 from stenod.engines.parakeet_onnx import dissect
 from stenod.engines.parakeet_onnx.runtime import Runtime
 from stenod.errors import Unavailable

@@ -96,7 +96,7 @@ def _read_by(node: Any, model: Graph) -> int:
 def _write(model: Graph, layer: _Layer, *, in_table: bool) -> None:
     """Put a layer's nodes into a graph; `in_table` where what comes in has been through its weights already."""
     hidden = len(layer.states)
-    sequence, states, cells = layer.node.input[0], *layer.node.input[5:7]
+    sequence, *_, states, cells = layer.node.input
     outputs, last, cell = layer.node.output
     mine = _Names(layer.node)
 
@@ -156,4 +156,5 @@ def _constant(name: str, array: NDArray[Any]) -> Any:
 
 
 def _array(weight: Any) -> NDArray[Any]:
-    return numpy_helper.to_array(weight)
+    array: NDArray[Any] = numpy_helper.to_array(weight)
+    return array
