@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest import missing
+from conftest import missing, needs
 from stenod.engines.base import Engine, LoadOptions, Model, Request
 from stenod.engines.canary import FAMILY
 from stenod.engines.canary.prompt import FRAME, Said, Vocabulary, longest, loop
@@ -21,6 +22,8 @@ from support import tiny_canary
 
 TOKENS = tiny_canary.vocabulary()
 VOCABULARY = Vocabulary(TOKENS, tiny_canary.LANGUAGES)
+FIRST_TOKENS = tiny_canary.vocabulary(first=True)
+FIRST = Vocabulary(FIRST_TOKENS, tiny_canary.LANGUAGES)
 
 
 # ------------------------------------------------------------------------------------------------------------ the prompt
@@ -52,6 +55,41 @@ def test_options_become_the_prompt(options: DecodeOptions, source: str, target: 
         "<|notimestamp|>",
         "<|nodiarize|>",
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (DecodeOptions(), "en transcribe en pnc"),
+        (DecodeOptions(language="de", punctuation=False), "de transcribe de nopnc"),
+        (DecodeOptions(language="fr", task="translate"), "fr translate en pnc"),
+        (DecodeOptions(task="translate", target_language="es"), "en translate es pnc"),
+        (DecodeOptions(task="translate"), "en transcribe en pnc"),
+    ],
+)
+def test_the_first_canary_is_told_its_task(options: DecodeOptions, told: str):
+    prompt = FIRST.prompt(FIRST.wish(options, timed=False))
+    names = ["startoftranscript", *told.split()]
+    assert [FIRST_TOKENS[number] for number in prompt] == [f"<|{name}|>" for name in names]
+
+
+def test_the_first_canarys_prompt_is_nemos():
+    needs("nemo")
+    with warnings.catch_warnings(action="ignore"):  # the toolkit's dependencies deprecate each other
+        from nemo.collections.common.prompts.canary import CanaryPromptFormatter  # noqa: PLC0415 heavy
+
+    template = CanaryPromptFormatter.TEMPLATE["user"]["template"]
+    slots = {"source_lang": "<|de|>", "task": "<|translate|>", "target_lang": "<|en|>", "pnc": "<|pnc|>"}
+    for name, value in slots.items():
+        template = template.replace(f"|{name}|", value)
+    ours = FIRST.prompt(FIRST.wish(DecodeOptions(language="de", task="translate"), timed=False))
+    assert "".join(FIRST_TOKENS[number] for number in ours) == template
+
+
+@pytest.mark.parametrize("gone", ["<|endoftext|>", "<|startoftranscript|>", "<|translate|>"])
+def test_a_vocabulary_of_neither_kind(gone: str):
+    with pytest.raises(Unavailable, match=r"no vocabulary of Canary's"):
+        Vocabulary([token for token in FIRST_TOKENS if token != gone], tiny_canary.LANGUAGES)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +255,21 @@ def test_token_for_token_what_onnx_asr_writes(engine: Engine, place: Path):
             )  # ours ends where speech cannot be longer, or in a loop
             compared += whole == ours.text
     assert compared >= 6
+
+
+def test_the_first_canary_decodes_a_batch_as_its_items(tmp_path: Path):
+    engine = FAMILY.load(adopted(tiny_canary.make(tmp_path / "first", first=True)), CPU)
+    wishes = [
+        DecodeOptions(),
+        DecodeOptions(language="de", punctuation=False),
+        DecodeOptions(language="fr", task="translate"),
+        DecodeOptions(task="translate", target_language="es"),
+    ]
+    requests = [Request(noise(1.0 + 0.5 * index), options) for index, options in enumerate(wishes)]
+    together = engine.transcribe(requests)
+    assert [one.text for one in together] == [engine.transcribe([request])[0].text for request in requests]
+    assert all(one.text and "<|" not in one.text for one in together)
+    assert len({engine.transcribe([Request(noise(2), options)])[0].text for options in wishes}) == len(wishes)
 
 
 def test_silence_gives_nothing(engine: Engine):

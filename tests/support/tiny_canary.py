@@ -105,20 +105,24 @@ decoder (int64[B, N] input_ids, float[B, S, 32] encoder_embeddings, int64[B, S] 
 """
 
 
-def vocabulary() -> list[str]:
-    """The named tokens, those of times, and syllables."""
+def vocabulary(*, first: bool = False) -> list[str]:
+    """The named tokens, those of times, and syllables; `first`: as the first Canary-1B has them, which tells no times."""
+    syllables = [start + vowel for start in "bdfklmnprst" for vowel in "aeiou"]
+    text = ["▁", *(f"▁{one}" for one in syllables), *syllables, ".", ","]
+    if first:
+        named = ["<unk>", "<pad>", "<|endoftext|>", "<|startoftranscript|>", "<|transcribe|>", "<|translate|>"]
+        return [*named, "<|pnc|>", "<|nopnc|>", "<|nospeech|>", *(f"<|{code}|>" for code in LANGUAGES), *text]
     named = ["<unk>", "<|nospeech|>", "<pad>", "<|endoftext|>", "<|startoftranscript|>", "<|pnc|>", "<|nopnc|>"]
     named += ["<|startofcontext|>", "<|itn|>", "<|noitn|>", "<|timestamp|>", "<|notimestamp|>", "<|diarize|>"]
     named += ["<|nodiarize|>", "<|emo:undefined|>", *(f"<|{code}|>" for code in (*LANGUAGES, "it"))]
     named += [f"<|{frame}|>" for frame in range(40)]
-    syllables = [start + vowel for start in "bdfklmnprst" for vowel in "aeiou"]
-    return [*named, "▁", *(f"▁{one}" for one in syllables), *syllables, ".", ","]
+    return [*named, *text]
 
 
-def make(place: Path, *, seed: int = 0, mark: str = "") -> Path:
-    """Write the model to the folder `place`; `mark` (`.int8`) goes into the names of the graphs."""
+def make(place: Path, *, seed: int = 0, mark: str = "", first: bool = False) -> Path:
+    """Write the model to the folder `place`, with the `first` vocabulary or not; `mark` (`.int8`) goes into file names."""
     random = np.random.default_rng(seed)
-    tokens = vocabulary()
+    tokens = vocabulary(first=first)
     place.mkdir(parents=True, exist_ok=True)
 
     def weight(*shape: int, scale: float) -> np.ndarray:

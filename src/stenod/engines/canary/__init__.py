@@ -1,8 +1,7 @@
 """The family `canary`: NVIDIA's Canary as ONNX graphs, for more languages, and for translation from and into English.
 
-canary-1b-v2, canary-1b-flash and canary-180m-flash in onnx-asr's layout, on a processor or a CUDA GPU; it needs nothing
-beyond what stenod needs anyway. This file says what there is and loads it. The first Canary-1B, whose prompt is another, is
-not read here.
+canary-1b-v2, canary-1b-flash and canary-180m-flash in onnx-asr's layout, and the first canary-1b where it has been exported
+so, on a processor or a CUDA GPU. Needs nothing beyond what stenod needs anyway. This file says what there is and loads it.
 """
 
 from __future__ import annotations

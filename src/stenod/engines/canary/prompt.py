@@ -1,8 +1,9 @@
 """What Canary is told before it writes, and what its tokens say. Pure: vocabularies and options, neither audio nor graphs.
 
-The prompt is NeMo's `canary2`, that of the flash models and of canary-1b-v2: ten named tokens, so that a batch may mix
-languages, tasks and punctuation. Puvvada et al., "Less is more: accurate speech recognition & translation without web-scale
-data" (arXiv 2406.19674); Żelasko et al., "Training and inference efficiency of encoder-decoder speech models" (2503.05931).
+The prompt is NeMo's `canary2`, that of the flash models and of canary-1b-v2, or `canary`, that of the first Canary-1B, as
+the vocabulary tells: ten or five named tokens, so that a batch may mix languages, tasks and punctuation. Puvvada et al.,
+"Less is more: accurate speech recognition & translation without web-scale data" (arXiv 2406.19674); Żelasko et al.,
+"Training and inference efficiency of encoder-decoder speech models" (2503.05931).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ FRAME: Final = 0.08
 
 END: Final = "<|endoftext|>"
 _OPENING: Final = ("\N{LOWER ONE EIGHTH BLOCK}", "<|startofcontext|>", "<|startoftranscript|>", "<|emo:undefined|>")
+_FIRST: Final = ("<|startoftranscript|>", "<|transcribe|>", "<|translate|>")
+"""What the first Canary-1B has in the place of a context."""
 _NUMBER: Final = re.compile(r"<\|(\d+)\|>")
 _LONGEST_LOOP: Final = 16
 """Tokens of the longest phrase that is looked for as repeating itself."""
@@ -55,7 +58,9 @@ class Vocabulary:
         self.languages = tuple(languages)
         self._ids = {token: number for number, token in enumerate(self.tokens)}
         self._times = {number: int(match[1]) for number, match in enumerate(map(_NUMBER.fullmatch, tokens)) if match}
-        lacking = [token for token in (END, *_OPENING) if token not in self._ids]
+        self._first = "<|startofcontext|>" not in self._ids
+        needed = (END, *(_FIRST if self._first else _OPENING))
+        lacking = [token for token in needed if token not in self._ids]
         if lacking:
             raise Unavailable(f"this is no vocabulary of Canary's: it has no {lacking[0]!r}")
         self.end = self._ids[END]
@@ -86,10 +91,15 @@ class Vocabulary:
 
     def prompt(self, wish: Wish) -> list[int]:
         """The tokens before the text, as many for every wish."""
+        punctuation = "<|pnc|>" if wish.punctuation else "<|nopnc|>"
+        if self._first:
+            task = "<|transcribe|>" if wish.source == wish.target else "<|translate|>"
+            whole = ("<|startoftranscript|>", f"<|{wish.source}|>", task, f"<|{wish.target}|>", punctuation)
+            return [self._ids[token] for token in whole]
         told = [
             f"<|{wish.source}|>",
             f"<|{wish.target}|>",
-            "<|pnc|>" if wish.punctuation else "<|nopnc|>",
+            punctuation,
             "<|noitn|>",
             "<|timestamp|>" if wish.timed else "<|notimestamp|>",
             "<|nodiarize|>",
