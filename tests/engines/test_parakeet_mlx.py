@@ -21,6 +21,7 @@ from stenod.jobs import Decode, Kind
 from stenod.models.store import Store
 from stenod.options import RATE, DecodeOptions
 from support import small_model, tiny_parakeet
+from support.hearing import alike, compare, hear
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' dependencies deprecate each other
 
@@ -41,35 +42,13 @@ def takes():
     return small_model.speech("clean", "speed", "noise", "both")
 
 
-def hear(engine, *samples, **options):
-    return engine.transcribe([Request(one, DecodeOptions(**options)) for one in samples])
-
-
-def close(transcript, other, within):
-    """Whether both say the same words at the same times, as surely."""
-    pairs = list(zip(transcript.words, other.words, strict=True))
-    return transcript.text == other.text and all(
-        abs(a.start - b.start) + abs(a.end - b.end) + abs(a.confidence - b.confidence) < within for a, b in pairs
-    )
-
-
 def test_words_of_the_small_model_and_their_times(engine, takes):
     answers = hear(engine, *(take.samples for take in takes), language="en")
-    wrong = total = 0
-    off = []
-    for take, answer in zip(takes, answers, strict=True):
-        wanted, heard = take.text.split(), [word.text for word in answer.words]
-        wrong += distance(wanted, heard)
-        total += len(wanted)
-        assert (answer.text, answer.language) == (" ".join(heard), "en")
+    for answer in answers:
+        assert (answer.text, answer.language) == (" ".join(word.text for word in answer.words), "en")
         assert all(0 <= word.confidence <= 1 and 0 <= word.start <= word.end for word in answer.words)
-        if wanted == heard:
-            off += [
-                abs(moment - true)
-                for word, (_, start, end) in zip(answer.words, take.words, strict=True)
-                for moment, true in ((word.start, start), (word.end, end))
-            ]
-    assert wrong <= 0.08 * total
+    wrong, off = compare(answers, takes)
+    assert wrong <= 0.08
     assert np.quantile(off, 0.9) <= 0.12
 
 
@@ -92,7 +71,7 @@ def test_a_batch_is_its_items_in_any_order(engine, takes):
     alone = [hear(engine, one)[0] for one in samples]
     for order in (range(len(samples)), range(len(samples) - 1, -1, -1)):
         together = hear(engine, *(samples[at] for at in order))
-        assert all(close(answer, alone[at], 1e-3) for at, answer in zip(order, together, strict=True))
+        assert all(alike(answer, alone[at], 1e-3) for at, answer in zip(order, together, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +89,7 @@ def test_every_kind_says_what_nemo_says(tmp_path, takes, kind, decoder):
         model = family.adopt(tmp_path / name)
         loaded = family.load(replace(model, params=(*model.params, ("decoder", decoder))), LoadOptions(device="cpu"))
         both.append(hear(loaded, *samples))
-    assert all(close(ours, theirs, 0.02) for ours, theirs in zip(*both, strict=True))
+    assert all(alike(ours, theirs, 0.02) for ours, theirs in zip(*both, strict=True))
     assert len({answer.text for answer in both[0]}) > 1
 
 
@@ -120,7 +99,7 @@ def test_hotwords_and_scripts_are_each_request_s_own(engine):
     asked = [DecodeOptions(hotwords=(take.about,) if at % 2 else ()) for at, take in enumerate(spoken)]
     mixed = engine.transcribe([Request(take.samples, one) for take, one in zip(spoken, asked, strict=True)])
     for one, answer, before in zip(asked, mixed, plain, strict=True):
-        assert one.hotwords or close(answer, before, 1e-3)
+        assert one.hotwords or alike(answer, before, 1e-3)
     terms = tuple(sorted({take.about for take in spoken}))
     found = [
         sum(take.about in answer.text.split() for take, answer in zip(spoken, answers, strict=True))

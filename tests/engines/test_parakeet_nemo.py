@@ -24,6 +24,7 @@ from stenod.jobs import Decode, Kind
 from stenod.models.store import Store
 from stenod.options import RATE, DecodeOptions
 from support import small_model, tiny_parakeet
+from support.hearing import alike, compare, hear
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the toolkit's dependencies deprecate each other
 
@@ -67,37 +68,15 @@ def takes():
     return small_model.speech("clean", "speed", "noise", "both")
 
 
-def hear(engine, *samples, **options):
-    return engine.transcribe([Request(one, DecodeOptions(**options)) for one in samples])
-
-
-def close(transcript, other, within):
-    """Whether both say the same words at the same times, as surely."""
-    pairs = list(zip(transcript.words, other.words, strict=True))
-    return transcript.text == other.text and all(
-        abs(a.start - b.start) + abs(a.end - b.end) + abs(a.confidence - b.confidence) < within for a, b in pairs
-    )
-
-
 def test_words_of_the_small_model_and_their_times(load, takes):
     answers = hear(load("small"), *(take.samples for take in takes), language="en")
-    wrong = total = 0
-    off = []
     for take, answer in zip(takes, answers, strict=True):
-        wanted, heard = take.text.split(), [word.text for word in answer.words]
-        wrong += distance(wanted, heard)
-        total += len(wanted)
-        assert answer.text == " ".join(heard)
+        assert answer.text == " ".join(word.text for word in answer.words)
         assert answer.language == "en"
         assert all(0 <= word.confidence <= 1 and 0 <= word.start <= word.end for word in answer.words)
         assert all(word.end <= len(take.samples) / RATE for word in answer.words)
-        if wanted == heard:
-            off += [
-                abs(moment - true)
-                for word, (_, start, end) in zip(answer.words, take.words, strict=True)
-                for moment, true in ((word.start, start), (word.end, end))
-            ]
-    assert wrong <= 0.08 * total
+    wrong, off = compare(answers, takes)
+    assert wrong <= 0.08
     assert np.quantile(off, 0.9) <= 0.12
 
 
@@ -133,7 +112,7 @@ def test_a_batch_is_its_items_in_any_order(load, takes, kind):
     alone = [hear(engine, one)[0] for one in samples]
     for order in (range(len(samples)), range(len(samples) - 1, -1, -1)):
         together = hear(engine, *(samples[at] for at in order))
-        assert all(close(answer, alone[at], 1e-4) for at, answer in zip(order, together, strict=True))
+        assert all(alike(answer, alone[at], 1e-4) for at, answer in zip(order, together, strict=True))
     assert len({answer.text for answer in alone}) > 1
 
 
@@ -145,7 +124,7 @@ def test_hotwords_are_each_request_s_own(load):
     mixed = engine.transcribe([Request(take.samples, one) for take, one in zip(spoken, asked, strict=True)])
     for at, (answer, before) in enumerate(zip(mixed, plain, strict=True)):
         if not asked[at].hotwords:
-            assert close(answer, before, 1e-4)
+            assert alike(answer, before, 1e-4)
     found = [
         sum(take.about in answer.text.split() for take, answer in zip(spoken, answers, strict=True))
         for answers in (plain, hear(engine, *(take.samples for take in spoken), hotwords=spoken_words(spoken)))

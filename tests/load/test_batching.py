@@ -72,4 +72,4 @@ async def test_a_crowd_on_the_small_model_costs_far_less_than_as_many_alone() ->
         alone, crowd = [await batching.measure(server, takes, streams, 15.0, 0.1) for streams in (1, STREAMS)]
     assert crowd.worker <= alone.worker / 2, (alone, crowd)
     assert crowd.partials > alone.partials / 3, (alone, crowd)
-    assert crowd.final_delay < 0.3, (alone, crowd)
+    assert crowd.final_delay < 0.5, (alone, crowd)

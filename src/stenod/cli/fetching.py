@@ -4,39 +4,29 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bar
 
+from stenod.cli.progress import Showing
 from stenod.models.pull import Plan
 
 PERIOD: Final = 10.0
 """Seconds between two lines where there is no terminal."""
 
 
-class Fetching:
+class Fetching(Showing):
     """Looks on at one pull; see `stenod.models.pull.Watch`. Use it as a context manager."""
 
     def __init__(self) -> None:
-        self._bar: Bar | None = None
         if sys.stderr.isatty():
             columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
             self._bar = Bar(TextColumn("{task.description}", markup=False), *columns, console=Console(stderr=True))
         self._done = self._total = 0
         self._next = 0.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
 
     def waits(self) -> None:
         """Another process pulls this model."""

@@ -15,17 +15,10 @@ PATIENCE: Final = 1.0
 """Seconds of silence before a bar appears."""
 
 
-class Progress:
-    """How far one file is. Use it as a context manager, and call it with seconds done and seconds in all."""
+class Showing:
+    """Something that may have a bar, which is taken down when its context is left."""
 
-    def __init__(self, name: str) -> None:
-        self._bar: Bar | None = None
-        if sys.stderr.isatty():
-            console = Console(stderr=True)
-            columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
-            self._bar = Bar(*columns, console=console, transient=True)
-            self._task = self._bar.add_task(name, total=None)
-        self._begin = time.monotonic() + PATIENCE
+    _bar: Bar | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -35,6 +28,18 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+class Progress(Showing):
+    """How far one file is. Use it as a context manager, and call it with seconds done and seconds in all."""
+
+    def __init__(self, name: str) -> None:
+        if sys.stderr.isatty():
+            console = Console(stderr=True)
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
+            self._bar = Bar(*columns, console=console, transient=True)
+            self._task = self._bar.add_task(name, total=None)
+        self._begin = time.monotonic() + PATIENCE
 
     def __call__(self, done: float, total: float | None) -> None:
         """Show that `done` seconds of audio are transcribed, of `total` (None: nobody knows)."""
