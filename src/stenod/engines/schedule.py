@@ -53,6 +53,9 @@ WINDOW: Final = 0.4
 PAYS: Final = 40.0
 """It waits for no longer than so many times what a batch takes: where that is nothing, there is nothing to share."""
 
+WORTH: Final = 100.0
+"""In company a session's partials are no further apart than so many times what a batch takes: what is cheap is not saved."""
+
 RIDE: Final = 0.05
 """Seconds by which partials in its batch may delay a final."""
 
@@ -183,7 +186,7 @@ class Queue:
     def _interval(self, now: float) -> float:
         """Seconds between two partials of a session, in such company."""
         company = sum(seen > now - COMPANY for seen in self._seen.values())
-        return self._crowded_interval * min(1.0, company / CROWD)
+        return min(self._crowded_interval, WORTH * self.cost.typical) * min(1.0, company / CROWD)
 
     def _turn(self, ticket: Ticket, interval: float) -> float:
         """When a ticket may go at the earliest."""

@@ -180,7 +180,8 @@ class Stream(Group):
     """Seconds of audio between two partials."""
     crowded_interval: Annotated[float, Field(ge=0, le=60)] = 0.75
     """Seconds between two partials of a session, at least, where sixteen or more share a worker (fewer: proportionally less)
-    and the engine decodes the whole utterance for each; 0: company makes no difference."""
+    and the engine decodes the whole utterance for each, which takes it a hundredth of that or more; 0: company makes no
+    difference."""
     max_behind: Annotated[float, Field(ge=1, le=3600)] = 30.0
     """Seconds of finished utterances that may wait for the recogniser; then no more is read until it has caught up."""
     max_unread: Annotated[int, Field(ge=10)] = 2000
