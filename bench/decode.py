@@ -257,6 +257,13 @@ def rows(runs: Sequence[Run]) -> list[Row]:
     return found
 
 
+def same(runs: Sequence[Run]) -> str:
+    """How many texts are onnx-asr's to the letter."""
+    texts = {(run.system, run.batch): run.texts for run in runs}
+    pairs = [pair for batch in BATCHES for pair in zip(texts["stenod", batch], texts["onnx-asr", batch], strict=True)]
+    return f"{sum(ours.strip() == theirs.strip() for ours, theirs in pairs)} of {len(pairs)} texts are onnx-asr's."
+
+
 def table(found: Sequence[Row]) -> list[str]:
     """A Markdown table."""
     lines = [
@@ -331,6 +338,7 @@ def main() -> int:
     found = rows(runs)
     print(f"\n{chosen.threads} threads, fp32.\n")
     print("\n".join(table(found)))
+    print(f"\n{same(runs)}")
     OUT.mkdir(exist_ok=True)
     saved = {"rows": [asdict(row) for row in found], "runs": [asdict(run) for run in runs]}
     (OUT / "decode.json").write_text(json.dumps(saved, indent=1))
