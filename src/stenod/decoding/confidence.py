@@ -45,22 +45,22 @@ def measure(log_probs: NDArray[np.floating], method: Method = METHOD) -> NDArray
     The labels include the blank, not a transducer's durations. A label with probability 0 (minus infinity) counts nothing.
     """
     labels = log_probs.shape[-1]
-    logs = np.maximum(log_probs, np.finfo(np.float32).min, dtype=log_probs.dtype)
+    logs = np.maximum(log_probs, np.finfo(np.float32).min)
     return np.clip(_measured(logs, labels, method), 0.0, 1.0)
 
 
 def judge(scores: NDArray[np.floating], labels: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Log-probability of `labels` (rows,), and confidence by METHOD, from scores (rows, labels) that are not normalised.
 
-    The same as `measure` of their log-softmax, with one exponential a score: its square root gives the power of a half. A
-    transducer asks at every label, and this is most of what its search costs outside the networks.
+    The same as `measure` of their log-softmax, with one exponential a score. A transducer asks at every label, and this is
+    most of what its search costs outside the networks.
     """
     shifted = scores - scores.max(axis=-1, keepdims=True)
     logs = shifted[np.arange(len(labels)), labels]
     powers = np.exp(shifted, out=shifted)
     total = powers.sum(axis=-1)
-    roots = np.sqrt(powers, out=powers).sum(axis=-1) / np.sqrt(total)
-    sure = np.clip(_of_power_sum(roots, scores.shape[-1], METHOD), 0.0, 1.0)
+    powers **= METHOD.alpha  # NumPy takes the square root for a half
+    sure = np.clip(_of_power_sum(powers.sum(axis=-1) / total**METHOD.alpha, scores.shape[-1], METHOD), 0.0, 1.0)
     return (logs - np.log(total)).astype(np.float64), sure
 
 

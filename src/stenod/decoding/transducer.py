@@ -152,11 +152,11 @@ class Search:
         self.here[places > 0] = 0
         self.times += places
         back, skip = np.zeros_like(found), span
+        seen = (scores[:, 0] if ahead == 1 else scores[rows, places])[:, : blank + 1]
         if self.trials:
-            back, skip = self._try(scores[rows, places, : blank + 1], chosen, span)
+            back, skip = self._try(seen, chosen, span)
             found &= ~back
         if found.any():
-            seen = (scores[:, 0] if ahead == 1 else scores[rows, places])[:, : blank + 1]
             self._emit(seen, chosen, span, found)
         # a label may stay on its frame; a blank, and the last label that a frame may have, move on
         self.here = np.where(found & (skip == 0), self.here + 1, np.where(back, self.here, 0))

@@ -78,11 +78,6 @@ def test_the_first_layer_looks_its_product_up():
     assert not {"embed.weight", "W0", "R0", "W1", "R1"} & shapes.keys()
 
 
-def reads_twice(model):
-    """Somebody else wants the embedding as well, so no table takes its place."""
-    model.graph.node.append(helper.make_node("Identity", ["embedded"], ["seen"]))
-
-
 def turns_back(model):
     for node in model.graph.node:
         if node.op_type == "LSTM":
@@ -106,9 +101,10 @@ def computes_weights(model):
             node.input[1] += "/made"
 
 
-def test_an_embedding_that_others_read_stays():
+@pytest.mark.parametrize("value", ["embedded", "layer0"])  # as it is looked up, and turned
+def test_an_embedding_that_others_read_stays(value):
     model = fused()
-    reads_twice(model)
+    model.graph.node.append(helper.make_node("Identity", [value], ["seen"]))
     written = unroll(model)
     assert "LSTM" not in kinds(written)
     assert "embed.weight" in {weight.name for weight in written.graph.initializer}

@@ -8,6 +8,7 @@ with Parakeet's two layers of 640 a quarter of the weights need not be read agai
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -34,13 +35,16 @@ class _Layer:
     biases: NDArray[Any]
     """(4 hidden,)"""
 
+    def name(self, part: str) -> str:
+        """A name that no other layer has."""
+        return f"{next(filter(None, self.node.output))}/unrolled/{part}"
+
 
 def unroll(model: Graph) -> Graph:
     """The same graph, with its LSTM nodes written out where they are of the plain kind and see one label an item."""
     if next((one.version for one in model.opset_import if not one.domain), 0) < OPSET:
         return model
     weights = {weight.name: weight for weight in model.graph.initializer}
-    producers = {name: node for node in model.graph.node for name in node.output}
     written = ModelProto()
     written.CopyFrom(model)
     del written.graph.node[:]
@@ -50,16 +54,15 @@ def unroll(model: Graph) -> Graph:
         if layer is None:
             written.graph.node.append(node)
             continue
-        looked_up = _embedded(node.input[0], producers, weights)
-        if looked_up is not None and _read_by(looked_up, model) == 1:
-            table = _name(node, "table")
-            tables[looked_up.output[0]] = table
+        looked_up = _embedded(node.input[0], model, weights)
+        if looked_up is not None:
+            tables[looked_up.output[0]] = layer.name("table")
             embedding = _array(weights[looked_up.input[0]])
             rows = embedding.astype(np.float32) @ layer.inputs.astype(np.float32) + layer.biases
-            written.graph.initializer.append(_constant(table, rows.astype(embedding.dtype)))
-        _write(written, layer, in_table=looked_up is not None and looked_up.output[0] in tables)
+            written.graph.initializer.append(_constant(layer.name("table"), rows.astype(embedding.dtype)))
+        _write(written, layer, in_table=looked_up is not None)
     for node in written.graph.node:
-        if node.output and node.output[0] in tables:
+        if node.output[0] in tables:
             node.input[0] = tables[node.output[0]]
     used = {name for node in written.graph.node for name in node.input}
     kept = [weight for weight in written.graph.initializer if weight.name in used]
@@ -80,17 +83,22 @@ def _layer(node: Any, weights: Mapping[str, Any]) -> _Layer | None:
     return _Layer(node, inputs.T, states.T, ahead + behind)
 
 
-def _embedded(name: str, producers: Mapping[str, Any], weights: Mapping[str, Any]) -> Any | None:
-    """The Gather of a weight that a value comes of, with nothing but turns of axes between; None where it does not."""
-    node = producers.get(name)
-    while node is not None and node.op_type == "Transpose":
-        node = producers.get(node.input[0])
-    return node if node is not None and node.op_type == "Gather" and node.input[0] in weights else None
+def _embedded(name: str, model: Graph, weights: Mapping[str, Any]) -> Any | None:
+    """The Gather of a weight that a value comes of, with nothing but turns of axes between; None where it does not.
 
-
-def _read_by(node: Any, model: Graph) -> int:
-    """How many inputs a node's output is."""
-    return sum(name == node.output[0] for other in model.graph.node for name in other.input)
+    And None where anybody else reads the embedding on its way.
+    """
+    producers = {made: node for node in model.graph.node for made in node.output}
+    readers = Counter(read for node in model.graph.node for read in node.input)
+    readers.update(value.name for value in model.graph.output)
+    while readers[name] == 1 and name in producers:
+        node = producers[name]
+        if node.op_type == "Gather" and node.input[0] in weights:
+            return node
+        if node.op_type != "Transpose":
+            return None
+        name = node.input[0]
+    return None
 
 
 def _write(model: Graph, layer: _Layer, *, in_table: bool) -> None:
@@ -98,57 +106,43 @@ def _write(model: Graph, layer: _Layer, *, in_table: bool) -> None:
     hidden = len(layer.states)
     sequence, *_, states, cells = layer.node.input
     outputs, last, cell = layer.node.output
-    mine = _Names(layer.node)
+    mine = layer.name
 
     def constant(name: str, array: NDArray[Any]) -> str:
-        model.graph.initializer.append(_constant(mine[name], array))
-        return mine[name]
+        model.graph.initializer.append(_constant(mine(name), array))
+        return mine(name)
 
     def node(kind: str, inputs: list[str], *made: str, **attributes: Any) -> None:
         model.graph.node.append(helper.make_node(kind, inputs, list(made), **attributes))
 
     first = constant("first", np.array([0], np.int64))
-    node("Squeeze", [sequence, first], mine["x"])
-    node("Squeeze", [states, first], mine["h"])
-    node("Squeeze", [cells, first], mine["c"])
+    node("Squeeze", [sequence, first], mine("x"))
+    node("Squeeze", [states, first], mine("h"))
+    node("Squeeze", [cells, first], mine("c"))
     if in_table:
-        node("MatMul", [mine["h"], constant("weights", layer.states)], mine["product"])
-        node("Add", [mine["product"], mine["x"]], mine["gates"])
+        node("MatMul", [mine("h"), constant("weights", layer.states)], mine("product"))
+        node("Add", [mine("product"), mine("x")], mine("gates"))
     else:
         both = np.concatenate([layer.inputs, layer.states])
-        node("Concat", [mine["x"], mine["h"]], mine["xh"], axis=1)
-        node("MatMul", [mine["xh"], constant("weights", both)], mine["product"])
-        node("Add", [mine["product"], constant("biases", layer.biases)], mine["gates"])
+        node("Concat", [mine("x"), mine("h")], mine("xh"), axis=1)
+        node("MatMul", [mine("xh"), constant("weights", both)], mine("product"))
+        node("Add", [mine("product"), constant("biases", layer.biases)], mine("gates"))
     cuts = constant("cuts", np.array([3 * hidden, hidden], np.int64))
     thirds = constant("thirds", np.array([hidden] * 3, np.int64))
-    node("Split", [mine["gates"], cuts], mine["open"], mine["candidate"], axis=1)
-    node("Sigmoid", [mine["open"]], mine["opened"])
-    node("Split", [mine["opened"], thirds], mine["input"], mine["output"], mine["forget"], axis=1)
-    node("Tanh", [mine["candidate"]], mine["new"])
-    node("Mul", [mine["input"], mine["new"]], mine["taken"])
-    node("Mul", [mine["forget"], mine["c"]], mine["kept"])
-    node("Add", [mine["taken"], mine["kept"]], mine["cell"])
-    node("Tanh", [mine["cell"]], mine["seen"])
-    node("Mul", [mine["output"], mine["seen"]], mine["state"])
-    for name, value in ((last, mine["state"]), (cell, mine["cell"])):
+    node("Split", [mine("gates"), cuts], mine("open"), mine("candidate"), axis=1)
+    node("Sigmoid", [mine("open")], mine("opened"))
+    node("Split", [mine("opened"), thirds], mine("input"), mine("output"), mine("forget"), axis=1)
+    node("Tanh", [mine("candidate")], mine("new"))
+    node("Mul", [mine("input"), mine("new")], mine("taken"))
+    node("Mul", [mine("forget"), mine("c")], mine("kept"))
+    node("Add", [mine("taken"), mine("kept")], mine("cell"))
+    node("Tanh", [mine("cell")], mine("seen"))
+    node("Mul", [mine("output"), mine("seen")], mine("state"))
+    for name, value in ((last, mine("state")), (cell, mine("cell"))):
         if name:
             node("Unsqueeze", [value, first], name)
     if outputs:
-        node("Unsqueeze", [mine["state"], constant("ahead", np.array([0, 1], np.int64))], outputs)
-
-
-class _Names:
-    """Names that belong to one layer."""
-
-    def __init__(self, node: Any) -> None:
-        self._node = node
-
-    def __getitem__(self, name: str) -> str:
-        return _name(self._node, name)
-
-
-def _name(node: Any, name: str) -> str:
-    return f"{next(filter(None, node.output))}/unrolled/{name}"
+        node("Unsqueeze", [mine("state"), constant("ahead", np.array([0, 1], np.int64))], outputs)
 
 
 def _constant(name: str, array: NDArray[Any]) -> Any:
